@@ -1,0 +1,37 @@
+"""Prices and the arithmetic of cost. Money is integer nano-dollars (1 dollar = 1,000,000,000)."""
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from backends.usage import Usage
+
+NANO = 1_000_000_000
+_MILLION = 1_000_000
+
+
+def nano(usd: float | str | Decimal) -> int:
+    """Dollars as nano-dollars, rounded half up; exact for anything that can be written with nine decimals."""
+    return int((Decimal(str(usd)) * NANO).to_integral_value(ROUND_HALF_UP))
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Nano-dollars per million tokens, by kind of token."""
+
+    input: int = 0
+    output: int = 0
+    cached_input: int | None = None
+    """None: cached input tokens cost what fresh ones cost."""
+
+    @classmethod
+    def per_gpu_hour(cls, gpu_hour_usd: Decimal, gpus: int, tokens_per_second: Decimal) -> "Price":
+        """A token's share of the GPUs' hourly bill at a stated throughput (tokens in plus tokens out a second)."""
+        per_million = gpu_hour_usd * gpus * _MILLION / (tokens_per_second * 3600)
+        return cls(input=nano(per_million), output=nano(per_million))
+
+    def cost(self, usage: Usage) -> int:
+        """What ``usage`` costs, in nano-dollars, rounded half up once, over the whole."""
+        cached = self.input if self.cached_input is None else self.cached_input
+        fresh = usage.input_tokens - usage.cached_input_tokens
+        total = fresh * self.input + usage.cached_input_tokens * cached + usage.output_tokens * self.output
+        return (2 * total + _MILLION) // (2 * _MILLION)

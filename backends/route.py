@@ -1,0 +1,48 @@
+"""What a decision picks: one model at one revision behind one backend."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from backends.price import Price
+
+Residency = Literal["self_hosted", "third_party"]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What can change a route's answers. Scorecards and cached answers belong to a revision.
+
+    ``declared`` is the operator's word for it (``revision:`` in the config). ``observed`` is what the servers
+    themselves report: engine version, served model and its root.
+    """
+
+    declared: str | None = None
+    observed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits; equal for equal contents, on every machine."""
+        lines = [f"declared={self.declared or ''}", *(f"{key}={self.observed[key]}" for key in sorted(self.observed))]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route's facts as the operator declared them. Lengths are in tokens."""
+
+    name: str
+    backend: str
+    model: str
+    price: Price
+    replicas: tuple[str, ...] = ()
+    recording: str | None = None
+    context_window: int | None = None
+    licence: str | None = None
+    residency: Residency = "third_party"
+    open_weights: bool | None = None
+    fine_tuning: bool | None = None
+    languages: frozenset[str] | None = None
+    """Programming languages it may be used for; None means any."""
+    revision: Revision = Revision()

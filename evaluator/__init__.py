@@ -1,0 +1,1 @@
+"""The scale: suites, languages, sandbox, verdicts, statistics, scorecards."""
