@@ -38,6 +38,9 @@ class Route:
     price: Price
     replicas: tuple[str, ...] = ()
     recording: str | None = None
+    """Path of a recording, for the recorded backend."""
+    prompts: str | None = None
+    """Path of the prompts that belong to the recording's task ids, where the recording itself has none."""
     context_window: int | None = None
     licence: str | None = None
     residency: Residency = "third_party"
@@ -46,3 +49,5 @@ class Route:
     languages: frozenset[str] | None = None
     """Programming languages it may be used for; None means any."""
     revision: Revision = Revision()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent to the upstream with every request; may hold its key, so never shown."""

@@ -1,0 +1,104 @@
+"""What every backend offers the gateway: send a call, read its answer, say what serves.
+
+A backend owns its connection and translates every foreign error, once, into ``BackendError``.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+from backends.route import Revision, Route
+from backends.usage import Usage, UsageSource
+
+Trouble = Literal["refused", "timeout", "broken", "malformed", "status"]
+
+
+class BackendError(Exception):
+    """The upstream did not answer as it should.
+
+    ``status`` and ``body`` are the upstream's own when it answered with an error (kind ``status``);
+    ``retry_after`` is seconds, when it named them. The message never holds prompt text or credentials.
+    """
+
+    def __init__(
+        self,
+        kind: Trouble,
+        message: str,
+        *,
+        status: int | None = None,
+        body: bytes = b"",
+        content_type: str = "application/json",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.status = status
+        self.body = body
+        self.content_type = content_type
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as a backend gets it: the client's own body, top-level fields kept as raw JSON."""
+
+    wire: Literal["chat"]
+    fields: Mapping[str, msgspec.Raw]
+    stream: bool
+    include_usage: bool = False
+    """Whether the client asked for the usage chunk of a stream."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Client headers that are to reach the upstream (trace context)."""
+
+
+class Piece(NamedTuple):
+    """One event of a streamed answer, or a whole body."""
+
+    data: bytes
+    content: bool
+    """It carries something the model made; what goes before may still be retried."""
+
+
+class Answer(Protocol):
+    """An upstream's answer whose head has arrived; its attributes grow as it is read."""
+
+    @property
+    def content_type(self) -> str: ...
+
+    @property
+    def streamed(self) -> bool: ...
+
+    @property
+    def usage(self) -> Usage | None: ...
+
+    @property
+    def usage_source(self) -> UsageSource: ...
+
+    @property
+    def finished(self) -> bool:
+        """A finish reason was seen for every choice that began, or the whole body is here."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[list[Piece]]:
+        """Batches of pieces as the network delivered them. Raises ``BackendError`` where the answer breaks."""
+        ...
+
+    def close(self) -> None:
+        """Drops the upstream's work at once; harmless after the end."""
+        ...
+
+
+class Backend(Protocol):
+    """The client for one kind of model server. ``replica`` is one of ``route.replicas``."""
+
+    async def send(self, route: Route, replica: str, call: Call) -> Answer:
+        """Returns once the answer's head is here; raises ``BackendError``."""
+        ...
+
+    async def observe(self, route: Route, replica: str) -> Revision:
+        """The revision as the replica reports it now; raises ``BackendError`` when it is not there."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,58 @@
+"""Server-sent events, framed without changing a byte.
+
+The gateway forwards what it received, so a frame keeps its raw bytes; only its data is looked at.
+"""
+
+import re
+
+_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+
+
+class FrameTooLong(ValueError):
+    """One event is longer than the limit: the upstream is broken or hostile."""
+
+
+class Framer:
+    """Cuts a byte stream into whole events, however the network fragmented it.
+
+    Every byte fed comes out exactly once, in order: an event with its closing blank line, the rest from ``rest()``.
+    """
+
+    def __init__(self, max_frame_bytes: int = 8 * 1024 * 1024) -> None:
+        self._buffer = b""
+        self._max = max_frame_bytes
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The events that ``chunk`` completes, each as raw bytes."""
+        buffer = self._buffer + chunk if self._buffer else chunk
+        frames = []
+        start = 0
+        for match in _BLANK_LINE.finditer(buffer):
+            frames.append(buffer[start : match.end()])
+            start = match.end()
+        self._buffer = buffer[start:]
+        if len(self._buffer) > self._max:
+            raise FrameTooLong(f"an event of more than {self._max} bytes")
+        return frames
+
+    def rest(self) -> bytes:
+        """What came after the last whole event: not empty when the stream was cut inside one."""
+        rest, self._buffer = self._buffer, b""
+        return rest
+
+
+def data_of(frame: bytes) -> bytes | None:
+    """The event's data, its lines joined by newlines; None for comments and events without data."""
+    if frame.startswith(b"data: ") and frame.endswith(b"\n\n") and frame.find(b"\n") == len(frame) - 2:
+        return frame[6:-2].rstrip(b"\r")  # nearly every frame that a model server sends
+    lines = [_value(line) for line in _LINE_END.split(frame) if line.startswith(b"data")]
+    values = [line for line in lines if line is not None]
+    return b"\n".join(values) if values else None
+
+
+def _value(line: bytes) -> bytes | None:
+    field, _, value = line.partition(b":")
+    if field != b"data":
+        return None
+    return value[1:] if value.startswith(b" ") else value
