@@ -55,5 +55,12 @@ class Evidence(Protocol):
     """Where a decision finds scorecards. An implementation is an immutable snapshot."""
 
     def scorecard(self, route: str, revision: str, suite: str, language: str | None) -> Scorecard | None:
-        """The newest whole scorecard of this revision; ``language`` None when the suite has only one."""
+        """The newest whole scorecard of this revision, or the newest partial one when none is whole.
+
+        ``language`` None asks for the suite's only language, and finds nothing when it was measured in several.
+        """
+        ...
+
+    def of_revision(self, route: str, revision: str) -> tuple[Scorecard, ...]:
+        """What :meth:`scorecard` finds for each suite and language of this revision, newest first."""
         ...

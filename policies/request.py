@@ -1,0 +1,76 @@
+"""What a request asks of a route. These requirements are part of every policy and are never waived."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from backends.route import Route
+from policies.requirements import Finding, listed
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTraits:
+    """What a decision may know of one request."""
+
+    input_tokens_estimate: int = 0
+    max_tokens: int | None = None
+    language: str | None = None
+    """The programming language that it is about, in lower case; None when that is not known."""
+
+    @property
+    def tokens(self) -> int:
+        """What must fit into a context window."""
+        return self.input_tokens_estimate + (self.max_tokens or 0)
+
+
+class RequestRequirement(Protocol):
+    """Judged per request, so the answer and its reason come apart: reasons are made only when somebody asks."""
+
+    @property
+    def name(self) -> str: ...
+
+    def keeps(self, route: Route, request: RequestTraits) -> bool: ...
+
+    def judge(self, route: Route, request: RequestTraits) -> Finding: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FitsContext:
+    """Estimated input and max_tokens fit the context window, where the route declares one."""
+
+    name: ClassVar[str] = "request_context"
+
+    def keeps(self, route: Route, request: RequestTraits) -> bool:
+        return route.context_window is None or request.tokens <= route.context_window
+
+    def judge(self, route: Route, request: RequestTraits) -> Finding:
+        if route.context_window is None:
+            return Finding(self.name, True, "no context window is declared", request.tokens)
+        kept = self.keeps(route, request)
+        reason = (
+            f"the request's {request.tokens:,} tokens (estimated input and max_tokens) {'fit' if kept else 'exceed'}"
+            f" the context window of {route.context_window:,}"
+        )
+        return Finding(self.name, kept, reason, request.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class ServesLanguage:
+    """The request's programming language, when known, is one that the route may be used for."""
+
+    name: ClassVar[str] = "request_language"
+
+    def keeps(self, route: Route, request: RequestTraits) -> bool:
+        return route.languages is None or request.language is None or request.language in route.languages
+
+    def judge(self, route: Route, request: RequestTraits) -> Finding:
+        if request.language is None:
+            return Finding(self.name, True, "the request's language is not known")
+        if route.languages is None:
+            return Finding(self.name, True, f"may be used for any language, {request.language} too")
+        kept = self.keeps(route, request)
+        if kept:
+            return Finding(self.name, True, f"may be used for {request.language}")
+        return Finding(self.name, False, f"not to be used for {request.language}, only for {listed(route.languages)}")
+
+
+REQUEST_REQUIREMENTS: tuple[RequestRequirement, ...] = (FitsContext(), ServesLanguage())

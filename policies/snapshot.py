@@ -1,0 +1,132 @@
+"""All scorecards at one version: the evidence that a gateway holds in memory, and its JSON form."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from types import MappingProxyType
+
+import msgspec
+
+from policies.scorecard import Scorecard
+
+_FIELDS = tuple(item.name for item in fields(Scorecard))
+_COUNTS = ("tasks", "repetitions", "asked", "scored", "no_answer", "unscorable")
+_TOTALS = ("input_tokens", "output_tokens", "cost_nanousd")
+_TIMES = ("ttft_p50_ms", "ttft_p99_ms", "total_p50_ms", "total_p99_ms")
+
+
+class InvalidScorecard(ValueError):
+    """The message says which field is wrong and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Implements :class:`policies.scorecard.Evidence`. Only measured scorecards are evidence, never published ones."""
+
+    version: int = 0
+    scorecards: tuple[Scorecard, ...] = ()
+    _by_revision: Mapping[tuple[str, str], tuple[Scorecard, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_revision", _newest_by_revision(self.scorecards))
+
+    def scorecard(self, route: str, revision: str, suite: str, language: str | None) -> Scorecard | None:
+        found = [card for card in self.of_revision(route, revision) if card.suite == suite]
+        if language is not None:
+            found = [card for card in found if card.language == language]
+        return found[0] if len(found) == 1 else None
+
+    def of_revision(self, route: str, revision: str) -> tuple[Scorecard, ...]:
+        return self._by_revision.get((route, revision), ())
+
+    def encode(self) -> bytes:
+        return msgspec.json.encode({"version": self.version, "scorecards": self.scorecards})
+
+    @classmethod
+    def decode(cls, data: bytes | str) -> "Snapshot":
+        """The inverse of :meth:`encode`. Raises InvalidScorecard when any scorecard is not a valid one."""
+        try:
+            envelope = msgspec.json.decode(data, type=_Envelope)
+        except msgspec.MsgspecError as error:
+            raise InvalidScorecard(f"not a list of scorecards: {error}") from error
+        return cls(envelope.version, tuple(map(_scorecard, envelope.scorecards)))
+
+
+class _Envelope(msgspec.Struct):
+    version: int
+    scorecards: list[object]
+
+
+def encode_scorecard(card: Scorecard) -> bytes:
+    return msgspec.json.encode(card)
+
+
+def decode_scorecard(data: bytes | str) -> Scorecard:
+    """One scorecard from its JSON, with every rule of its docstring checked. Raises InvalidScorecard."""
+    try:
+        return _scorecard(msgspec.json.decode(data))
+    except msgspec.DecodeError as error:
+        raise InvalidScorecard(f"not JSON: {error}") from error
+
+
+def newest(cards: Iterable[Scorecard]) -> Scorecard:
+    """The newest whole scorecard, or the newest partial one when none is whole; ties by run id."""
+    return max(cards, key=_age)
+
+
+def _age(card: Scorecard) -> tuple[bool, datetime, str]:
+    return not card.partial, datetime.fromisoformat(card.measured_at), card.run_id
+
+
+def _newest_by_revision(cards: Iterable[Scorecard]) -> Mapping[tuple[str, str], tuple[Scorecard, ...]]:
+    chosen: dict[tuple[str, str, str, str], Scorecard] = {}
+    for card in cards:
+        if card.origin == "measured":
+            key = (card.route, card.revision, card.suite, card.language)
+            chosen[key] = newest((chosen[key], card)) if key in chosen else card
+    grouped: dict[tuple[str, str], list[Scorecard]] = {}
+    for card in sorted(chosen.values(), key=lambda card: (datetime.fromisoformat(card.measured_at), card.run_id)):
+        grouped.setdefault((card.route, card.revision), []).append(card)
+    return MappingProxyType({key: tuple(reversed(found)) for key, found in grouped.items()})
+
+
+def _scorecard(data: object) -> Scorecard:
+    if isinstance(data, dict):
+        for name in data:
+            if name not in _FIELDS:
+                near = get_close_matches(str(name), _FIELDS, 1)
+                raise InvalidScorecard(f"unknown field {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    try:
+        card = msgspec.convert(data, Scorecard)
+    except msgspec.ValidationError as error:
+        raise InvalidScorecard(str(error)) from error
+    for broken, rule in _broken_rules(card):
+        if broken:
+            raise InvalidScorecard(f"scorecard of run {card.run_id}: {rule}")
+    return card
+
+
+def _broken_rules(card: Scorecard) -> Iterable[tuple[bool, str]]:
+    names = (card.run_id, card.route, card.revision, card.suite, card.suite_hash, card.language)
+    yield not all(names), "run_id, route, revision, suite, suite_hash and language are not empty"
+    yield any(getattr(card, name) < 0 for name in (*_COUNTS, *_TOTALS)), "counts and totals are not negative"
+    yield not _is_utc(card.measured_at), f"measured_at is ISO 8601 in UTC, and {card.measured_at!r} is not"
+    counted = card.scored + card.no_answer + card.unscorable
+    yield counted != card.asked, f"scored + no_answer + unscorable is {counted}, and asked is {card.asked}"
+    statuses = sum(card.statuses.values())
+    yield bool(card.statuses) and statuses != card.asked, f"statuses sum to {statuses}, and asked is {card.asked}"
+    most = card.tasks * card.repetitions
+    yield not card.tasks <= card.scored <= most, f"{card.scored} scored samples do not fit {card.tasks} tasks"
+    yield (card.pass_at_1 is None) != (card.tasks == 0), "pass_at_1 is null when and only when no task was scored"
+    shares = (card.pass_at_1, card.base_pass_at_1)
+    yield any(not 0 <= share <= 1 for share in shares if share is not None), "pass_at_1 lies between 0 and 1"
+    times = [getattr(card, name) for name in _TIMES]
+    yield any(time < 0 for time in times if time is not None), "times are not negative"
+
+
+def _is_utc(moment: str) -> bool:
+    try:
+        return datetime.fromisoformat(moment).utcoffset() == timedelta(0)
+    except ValueError:
+        return False
