@@ -1,0 +1,120 @@
+"""From the file's sections to the plain types that the rooms work with."""
+
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from backends.price import Price, nano
+from backends.route import Revision, Route
+from gateway.config.config import Cache, Server
+from gateway.config.schema import CacheSection, ConfigSection, PolicySection, PriceSection, RequireSection, RouteSection
+from gateway.limits import Limits
+from policies.policy import Policy
+from policies.requirements import (
+    ContextAtLeast,
+    LanguagesInclude,
+    LatencyP99,
+    LicenceIn,
+    OpenWeights,
+    PassAt1,
+    Requirement,
+    ResidencyIs,
+)
+
+IMPLICIT_POLICY = "auto"
+
+
+def route(name: str, section: RouteSection, directory: Path) -> Route:
+    """Paths in the file are relative to the file's ``directory``."""
+    return Route(
+        name=name,
+        backend=section.backend,
+        model=section.model or name,
+        price=_price(section.price),
+        replicas=tuple(replica_base(url) for url in section.replicas or ()),
+        recording=str(directory / section.recording) if section.recording else None,
+        prompts=str(directory / section.prompts) if section.prompts else None,
+        context_window=section.context_window,
+        licence=section.licence,
+        residency=section.residency,
+        open_weights=section.open_weights,
+        fine_tuning=section.fine_tuning,
+        languages=frozenset(section.languages.only) if section.languages else None,
+        revision=Revision(section.revision),
+        headers=_headers(section),
+    )
+
+
+def replica_base(url: str) -> str:
+    """`http://h:8000`, `http://h:8000/` and `http://h:8000/v1` are the same server: without `/v1`, without a slash."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+def policies(section: ConfigSection) -> dict[str, Policy]:
+    """Without a `policies:` key there is one, `auto`: the cheapest route, unless the file uses its name otherwise."""
+    if section.policies is not None:
+        return {name: policy(name, part) for name, part in section.policies.items()}
+    if IMPLICIT_POLICY in section.routes or IMPLICIT_POLICY in section.aliases:
+        return {}
+    return {IMPLICIT_POLICY: Policy(IMPLICIT_POLICY)}
+
+
+def policy(name: str, section: PolicySection) -> Policy:
+    return Policy(name, section.objective, _requirements(section.require), section.otherwise, section.unmeasured)
+
+
+def server(section: ConfigSection) -> Server:
+    return replace(Server(), **section.server.model_dump(exclude_none=True))
+
+
+def limits(section: ConfigSection) -> Limits:
+    return replace(Limits(), **section.limits.model_dump(exclude_none=True))
+
+
+def cache(section: CacheSection) -> Cache:
+    found = replace(Cache(), **section.model_dump(exclude_none=True))
+    if found.url and found.url.startswith("valkey"):  # the client knows the same protocol by its older name
+        return replace(found, url="redis" + found.url.removeprefix("valkey"))
+    return found
+
+
+def _price(section: PriceSection | None) -> Price:
+    if section is None:
+        return Price()
+    if section.gpu_hour_usd is not None and section.gpus and section.tokens_per_second:
+        return Price.per_gpu_hour(section.gpu_hour_usd, section.gpus, section.tokens_per_second)
+    cached = None if section.cached_input is None else nano(section.cached_input)
+    return Price(nano(section.input or 0), nano(section.output or 0), cached)
+
+
+def _headers(section: RouteSection) -> dict[str, str]:
+    headers = {name.lower(): value.get_secret_value() for name, value in section.headers.items()}
+    if section.api_key is not None:
+        headers["authorization"] = f"Bearer {section.api_key.get_secret_value()}"
+    return headers
+
+
+def _requirements(section: RequireSection) -> tuple[Requirement, ...]:
+    """Facts first: they are what a person looks at first. Times are those of the suite that correctness is asked on."""
+    found: list[Requirement] = []
+    if section.residency is not None:
+        found.append(ResidencyIs(section.residency))
+    if section.licence is not None:
+        found.append(LicenceIn(frozenset(section.licence)))
+    if section.open_weights is not None:
+        found.append(OpenWeights(section.open_weights))
+    if section.context is not None:
+        found.append(ContextAtLeast(section.context))
+    if section.languages is not None:
+        found.append(LanguagesInclude(frozenset(section.languages)))
+    suite, language = None, None
+    if (gate := section.pass_at_1) is not None:
+        suite, language = gate.suite, gate.language
+        found.append(PassAt1(suite, gate.at_least, language, gate.confidence, gate.min_tasks))
+    if section.ttft_p99_ms is not None:
+        found.append(LatencyP99("ttft_p99_ms", section.ttft_p99_ms, suite, language))
+    if section.total_p99_ms is not None:
+        found.append(LatencyP99("total_p99_ms", section.total_p99_ms, suite, language))
+    return tuple(found)

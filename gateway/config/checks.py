@@ -1,0 +1,163 @@
+"""What the schema cannot see: fields that belong together, names that must differ, policies that never match."""
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from itertools import combinations
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from backends.route import Route
+from gateway.config.build import replica_base
+from gateway.config.names import did_you_mean
+from gateway.config.problem import Location, Report
+from gateway.config.schema import ConfigSection, RouteSection
+from policies.policy import Policy
+from policies.snapshot import Snapshot
+
+_TOKEN_PRICE = ("input", "output")
+_GPU_PRICE = ("gpu_hour_usd", "gpus", "tokens_per_second")
+_CACHE_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OURS = frozenset({"content-length", "transfer-encoding", "connection", "host", "content-type"})
+
+
+def is_loopback(host: str) -> bool:
+    """True only for addresses that no other machine can reach; a name other than `localhost` might resolve to any."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_names(values: Mapping[str, object]) -> Iterator[Report]:
+    """Clients choose routes, policies and aliases by the same field. Works on a file that has other faults."""
+    if values.get("routes") == {}:
+        yield ("routes",), "there is no route", "write at least one, for example `small: {backend: vllm, ...}`"
+    kinds = {kind: found for kind in ("routes", "policies", "aliases") if isinstance(found := values.get(kind), dict)}
+    for (first, names), (second, others) in combinations(kinds.items(), 2):
+        for name in names.keys() & others.keys():
+            yield (second, name), f"'{name}' is also one of the {first}", "rename one: clients select both by `model`"
+    targets = {name for kind in ("routes", "policies") for name in kinds.get(kind, {})}
+    if "policies" not in kinds:
+        targets.add("auto")
+    for alias, target in kinds.get("aliases", {}).items():
+        if isinstance(target, str) and target not in targets:
+            yield ("aliases", alias), f"no route or policy is named '{target}'", did_you_mean(target, targets)
+
+
+def check_section(section: ConfigSection, directory: Path) -> Iterator[Report]:
+    for name, route in section.routes.items():
+        yield from _check_route(("routes", name), route, directory)
+    host = section.server.host
+    if host is not None and not is_loopback(host) and section.api_key is None:
+        fix = "set WEIGHBRIDGE_API_KEY and write `api_key: ${WEIGHBRIDGE_API_KEY}`, or use host 127.0.0.1"
+        yield ("server", "host"), f"{host} can be reached from other machines, and there is no api_key", fix
+    url = section.cache.url
+    if url is not None and urlsplit(url).scheme not in _CACHE_SCHEMES:
+        yield ("cache", "url"), "not the address of a Valkey", "write it like `redis://127.0.0.1:6379/0`"
+
+
+def check_policies(policies: Mapping[str, Policy], routes: Mapping[str, Route]) -> Iterator[Report]:
+    """A policy that asks for facts which no route has can never pick one, whatever will be measured."""
+    nothing_measured = Snapshot()
+    for name, policy in policies.items():
+        facts = [requirement for requirement in policy.requirements if requirement.hard]
+        reasons = []
+        for route in routes.values():
+            findings = [requirement.judge(route, nothing_measured) for requirement in facts]
+            reasons += [f"{route.name}: {broken}" for broken in _first(f.reason for f in findings if not f.kept)]
+        if routes and len(reasons) == len(routes):
+            fix = "change `require`, or add or correct a route"
+            yield ("policies", name), f"can never match a route ({'; '.join(reasons)})", fix
+
+
+def check_prices(section: ConfigSection, policies: Mapping[str, Policy]) -> Iterator[Report]:
+    """Worth a warning, no more: a route without a price counts as free."""
+    by_price = [name for name, policy in policies.items() if "cheapest" in (policy.objective, policy.otherwise)]
+    for name, route in section.routes.items():
+        if route.price is None and by_price and len(section.routes) > 1:
+            fix = "write `price: {input: ..., output: ...}` in USD per million tokens"
+            yield ("routes", name), f"has no price, so it is free to the policy '{by_price[0]}'", fix
+
+
+def _first(reasons: Iterator[str]) -> Iterator[str]:
+    for reason in reasons:
+        yield reason
+        return
+
+
+def _check_route(at: Location, route: RouteSection, directory: Path) -> Iterator[Report]:
+    if route.backend == "vllm":
+        yield from _check_vllm(at, route)
+    else:
+        yield from _check_recorded(at, route, directory)
+    yield from _check_price(at, route)
+    for name in route.headers:
+        if not _HEADER.fullmatch(name) or name.lower() in _OURS:
+            yield (*at, "headers", name), "cannot be set here", "use a header of the upstream's own"
+        if name.lower() == "authorization" and route.api_key is not None:
+            yield (*at, "headers", name), "contradicts api_key", "keep one of the two"
+
+
+def _check_vllm(at: Location, route: RouteSection) -> Iterator[Report]:
+    if route.model is None:
+        yield (*at, "model"), "missing", "write the name that the server serves, as its /v1/models lists it"
+    if not route.replicas:
+        yield (*at, "replicas"), "missing", "write its servers, for example `replicas: [http://127.0.0.1:8000]`"
+    for key in ("recording", "prompts"):
+        if getattr(route, key) is not None:
+            yield (
+                (*at, key),
+                "belongs to the backend 'recorded'",
+                f"remove it, or write `backend: recorded` for {at[-1]}",
+            )
+    seen = set()
+    for index, url in enumerate(route.replicas or ()):
+        place = (*at, "replicas", index)
+        if (fault := _url_fault(url)) is not None:
+            yield place, fault, "write it like `http://127.0.0.1:8000`"
+        elif replica_base(url) in seen:
+            yield place, "the same server stands here twice", "remove one"
+        else:
+            seen.add(replica_base(url))
+
+
+def _url_fault(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return "not an http address"
+    return _part_fault(parts) if usable else "not an http address"
+
+
+def _part_fault(parts: SplitResult) -> str | None:
+    if parts.username is not None:
+        return "holds credentials, which belong to `api_key` or `headers`"
+    return "a query or fragment has no place here" if parts.query or parts.fragment else None
+
+
+def _check_recorded(at: Location, route: RouteSection, directory: Path) -> Iterator[Report]:
+    if route.recording is None:
+        yield (*at, "recording"), "missing", "write the path of a recording (JSON lines), relative to this file"
+    if route.replicas is not None:
+        yield (*at, "replicas"), "a recording has no servers", "remove it"
+    for key in ("recording", "prompts"):
+        path = getattr(route, key)
+        if path is not None and not (directory / path).is_file():
+            yield (*at, key), f"no such file: {directory / path}", "correct the path; it is relative to this file"
+
+
+def _check_price(at: Location, route: RouteSection) -> Iterator[Report]:
+    if route.price is None:
+        return
+    given = route.price.model_fields_set
+    shapes = [shape for shape in (_TOKEN_PRICE, _GPU_PRICE) if given & set(shape)]
+    if len(shapes) == 1 and set(shapes[0]) <= given and not (shapes[0] == _GPU_PRICE and "cached_input" in given):
+        return
+    fix = "write {input, output} or {input, output, cached_input} in USD per million tokens, "
+    fix += "or {gpu_hour_usd, gpus, tokens_per_second}"
+    yield (*at, "price"), "is neither a price per token nor one per GPU hour", fix

@@ -1,0 +1,45 @@
+"""A valid configuration, as the rest of the gateway uses it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backends.route import Route
+from gateway.config.problem import Problem
+from gateway.limits import Limits
+from policies.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """``url`` is redis://, rediss:// or unix://; None means the embedded Valkey. It may hold a password."""
+
+    enabled: bool = True
+    url: str | None = field(default=None, repr=False)
+    ttl_s: float = 86_400.0
+    max_entry_bytes: int = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Routes, policies and aliases never share a name. Paths are absolute, or relative to the working directory."""
+
+    path: Path
+    routes: Mapping[str, Route]
+    policies: Mapping[str, Policy]
+    aliases: Mapping[str, str]
+    """An alias's target is a route or a policy."""
+    server: Server
+    limits: Limits
+    cache: Cache
+    state_dir: Path
+    api_key: str | None = field(repr=False)
+    """None: only loopback is served."""
+    warnings: tuple[Problem, ...] = ()

@@ -1,0 +1,182 @@
+"""The config file's shape. What fields say to each other is in `checks.py`."""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic.fields import FieldInfo
+
+from backends.route import Residency
+from gateway.config.problem import Location
+from policies.policy import Objective, Otherwise, Unmeasured
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
+
+
+# A validator's message is what is wrong, a semicolon, and the fix.
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"{text!r} cannot name a model; use letters, digits and . _ : / @ + -, at most 128 in all")
+    return text
+
+
+def _header_safe(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", secret.get_secret_value()):
+        raise ValueError("this cannot be sent in a header; use printable ASCII without blanks around it")
+    return secret
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Backend = Literal["vllm", "recorded"]
+Name = Annotated[str, AfterValidator(_name)]
+Language = Annotated[str, AfterValidator(str.lower), Field(min_length=1)]
+Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
+Words = Annotated[list[Annotated[str, Field(min_length=1)]], BeforeValidator(_listed), Field(min_length=1)]
+Languages = Annotated[list[Language], BeforeValidator(_listed), Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1)]
+Usd = Annotated[Decimal, Field(ge=0, le=1_000_000)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Unknown keys are refused, and a key without a value is a key not given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: object) -> object:
+        return (
+            {key: value for key, value in values.items() if value is not None} if isinstance(values, dict) else values
+        )
+
+
+class PriceSection(Section):
+    input: Usd | None = Field(default=None, examples=["0.60"])
+    output: Usd | None = Field(default=None, examples=["2.40"])
+    cached_input: Usd | None = Field(default=None, examples=["0.06"])
+    gpu_hour_usd: Usd | None = Field(default=None, examples=["1.80"])
+    gpus: int | None = Field(default=None, ge=1, examples=["4"])
+    tokens_per_second: Decimal | None = Field(default=None, gt=0, examples=["1660"])
+
+
+class RouteLanguagesSection(Section):
+    only: Languages = Field(examples=["[python, rust]"])
+
+
+class RouteSection(Section):
+    backend: Backend = Field(examples=["vllm"])
+    model: Text | None = Field(default=None, examples=["meta-llama/Llama-3.1-70B-Instruct"])
+    replicas: Words | None = Field(default=None, examples=["[http://127.0.0.1:8000]"])
+    recording: Text | None = Field(default=None, examples=["recordings/small.jsonl"])
+    prompts: Text | None = Field(default=None, examples=["recordings/prompts.jsonl"])
+    revision: Text | None = Field(default=None, examples=["2025-10-bf16"])
+    price: PriceSection | None = Field(default=None, examples=["{input: 0.60, output: 2.40}"])
+    context_window: int | None = Field(default=None, ge=1, examples=["128000"])
+    licence: Text | None = Field(default=None, examples=["apache-2.0"])
+    residency: Residency = Field(default="third_party", examples=["self_hosted"])
+    open_weights: bool | None = Field(default=None, examples=["true"])
+    fine_tuning: bool | None = Field(default=None, examples=["true"])
+    languages: RouteLanguagesSection | None = Field(default=None, examples=["{only: [python, rust]}"])
+    api_key: Secret | None = Field(default=None, examples=["${UPSTREAM_API_KEY}"])
+    headers: dict[str, Secret] = Field(default_factory=dict, examples=["{x-team: assistants}"])
+
+
+class PassAt1Section(Section):
+    suite: Text = Field(examples=["humaneval+"])
+    language: Language | None = Field(default=None, examples=["python"])
+    at_least: float = Field(gt=0, lt=1, examples=["0.80"])
+    confidence: float = Field(default=0.95, ge=0.5, lt=1, examples=["0.95"])
+    min_tasks: int = Field(default=1, ge=1, examples=["100"])
+
+
+class RequireSection(Section):
+    pass_at_1: PassAt1Section | None = Field(default=None, examples=["{suite: humaneval+, at_least: 0.80}"])
+    ttft_p99_ms: float | None = Field(default=None, gt=0, examples=["2500"])
+    total_p99_ms: float | None = Field(default=None, gt=0, examples=["10000"])
+    residency: Residency | None = Field(default=None, examples=["self_hosted"])
+    licence: Words | None = Field(default=None, examples=["[apache-2.0, mit]"])
+    open_weights: bool | None = Field(default=None, examples=["true"])
+    context: int | None = Field(default=None, ge=1, examples=["128000"])
+    languages: Languages | None = Field(default=None, examples=["[python, rust]"])
+
+
+class PolicySection(Section):
+    objective: Objective = Field(default="cheapest", examples=["cheapest"])
+    require: RequireSection = Field(default=RequireSection(), examples=["{residency: self_hosted}"])
+    otherwise: Otherwise = Field(default="refuse", examples=["most_accurate"])
+    unmeasured: Unmeasured = Field(default="refuse", examples=["allow"])
+
+
+class ServerSection(Section):
+    host: Text | None = Field(default=None, examples=["127.0.0.1"])
+    port: int | None = Field(default=None, ge=0, le=65535, examples=["8080"])
+    workers: int | None = Field(default=None, ge=1, le=256, examples=["2"])
+
+
+class LimitsSection(Section):
+    max_body_bytes: int | None = Field(default=None, ge=1, examples=["33554432"])
+    max_answer_bytes: int | None = Field(default=None, ge=1, examples=["33554432"])
+    receive_s: Seconds | None = Field(default=None, examples=["30"])
+    connect_s: Seconds | None = Field(default=None, examples=["5"])
+    first_token_s: Seconds | None = Field(default=None, examples=["120"])
+    gap_s: Seconds | None = Field(default=None, examples=["60"])
+    total_s: Seconds | None = Field(default=None, examples=["900"])
+
+
+class CacheSection(Section):
+    enabled: bool | None = Field(default=None, examples=["true"])
+    url: Text | None = Field(default=None, examples=["redis://127.0.0.1:6379/0"])
+    ttl_s: Seconds | None = Field(default=None, examples=["86400"])
+    max_entry_bytes: int | None = Field(default=None, ge=1, examples=["1048576"])
+
+
+class ConfigSection(Section):
+    routes: dict[Name, RouteSection] = Field(examples=["{small: {backend: vllm, model: ..., replicas: [...]}}"])
+    policies: dict[Name, PolicySection] | None = Field(default=None, examples=["{auto: {objective: cheapest}}"])
+    aliases: dict[Name, str] = Field(default_factory=dict, examples=["{gpt-4o: auto}"])
+    server: ServerSection = Field(default=ServerSection(), examples=["{port: 8080}"])
+    limits: LimitsSection = Field(default=LimitsSection(), examples=["{total_s: 900}"])
+    cache: CacheSection = Field(default=CacheSection(), examples=["{ttl_s: 86400}"])
+    state_dir: Text | None = Field(default=None, examples=["/var/lib/weighbridge"])
+    api_key: Secret | None = Field(default=None, examples=["${WEIGHBRIDGE_API_KEY}"])
+
+
+def field_at(location: Location) -> FieldInfo | None:
+    """The schema's field at a location in the file; None for entries of lists and of mappings with free names."""
+    found, _ = _walk(location)
+    return found
+
+
+def keys_at(location: Location) -> tuple[str, ...]:
+    """The keys that may stand at a location; none where any may."""
+    _, shape = _walk(location)
+    return tuple(shape.model_fields) if isinstance(shape, type) and issubclass(shape, Section) else ()
+
+
+def _walk(location: Location) -> tuple[FieldInfo | None, Any]:
+    shape: Any = ConfigSection
+    found: FieldInfo | None = None
+    for step in location:
+        if isinstance(shape, type) and issubclass(shape, Section):
+            found = shape.model_fields.get(str(step))
+            shape = _plain(found.annotation) if found else None
+        else:
+            found = None
+            shape = _plain(next(reversed(get_args(shape)), None))  # the values of a dict, the items of a list
+    return found, shape
+
+
+def _plain(annotation: Any) -> Any:
+    """Without `| None` and `Annotated`."""
+    if get_origin(annotation) is Annotated:
+        return _plain(get_args(annotation)[0])
+    options: Iterable[Any] = [option for option in get_args(annotation) if option is not type(None)]
+    if type(None) in get_args(annotation):
+        return _plain(next(iter(options)))
+    return annotation
