@@ -1,0 +1,109 @@
+"""One sample, asked until it is answered or has failed often enough."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from evaluator.answer import Answer
+from evaluator.client import CallFailed, Client, Unreachable
+from evaluator.plan import Plan
+from evaluator.progress import Progress
+from evaluator.store.records import Sample
+from evaluator.suites.suite import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """``limit`` further tries after the first, seconds apart.
+
+    Waits double from ``first_s`` to ``longest_s``, each drawn from its upper half so that callers spread. A server's Retry-After is obeyed instead, up to ``obeyed_s``.
+    """
+
+    limit: int = 4
+    first_s: float = 0.5
+    longest_s: float = 30
+    obeyed_s: float = 300
+
+    def wait_s(self, tries: int, retry_after_s: float | None) -> float:
+        if retry_after_s is not None:
+            return min(retry_after_s, self.obeyed_s)
+        most = min(self.first_s * 2 ** (tries - 1), self.longest_s)
+        return random.uniform(most / 2, most)  # noqa: S311
+
+
+class Asker:
+    """Turns a task and the number of a repetition into a Sample, whatever the endpoint does."""
+
+    def __init__(self, client: Client, plan: Plan, retries: Retries, progress: Progress) -> None:
+        self._client = client
+        self._plan = plan
+        self._retries = retries
+        self._progress = progress
+
+    async def sample(self, task: Task, number: int) -> Sample:
+        """Raises Refused when nobody would be answered, and Unreachable when the endpoint is gone altogether:
+
+        then the sample has not failed, it was not asked.
+        """
+        asked_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        request_ids: list[str] = []
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                answer = await self._call(task)
+            except CallFailed as failure:
+                request_ids += _request_id(failure.headers)
+                if failure.retryable and tries <= self._retries.limit:
+                    await self._back_off(tries, failure.retry_after_s)
+                    continue
+                if not await self._client.is_reachable():
+                    raise Unreachable(str(failure)) from failure
+                return Sample(
+                    task.task_id,
+                    number,
+                    asked_at,
+                    tries,
+                    error=str(failure),
+                    request_ids=tuple(request_ids),
+                    route=failure.headers.get("x-weighbridge-route"),
+                    revision=failure.headers.get("x-weighbridge-revision"),
+                )
+            request_ids += _request_id(answer.headers)
+            return _answered(task, number, asked_at, tries, tuple(request_ids), answer)
+
+    async def _call(self, task: Task) -> Answer:
+        with self._progress.doing("calling"):
+            return await self._client.ask(self._plan.target.name, task.language, task.prompt, self._plan.sampling)
+
+    async def _back_off(self, tries: int, retry_after_s: float | None) -> None:
+        with self._progress.doing("backing off"):
+            await asyncio.sleep(self._retries.wait_s(tries, retry_after_s))
+
+
+def _request_id(headers: Mapping[str, str]) -> list[str]:
+    return [headers["x-weighbridge-request-id"]] if "x-weighbridge-request-id" in headers else []
+
+
+def _answered(
+    task: Task, number: int, asked_at: str, tries: int, request_ids: tuple[str, ...], answer: Answer
+) -> Sample:
+    usage = answer.usage
+    return Sample(
+        task.task_id,
+        number,
+        asked_at,
+        tries,
+        answer=answer.text,
+        finish_reason=answer.finish_reason,
+        route=answer.headers.get("x-weighbridge-route"),
+        revision=answer.headers.get("x-weighbridge-revision"),
+        cache=answer.headers.get("x-weighbridge-cache"),
+        request_ids=request_ids,
+        ttft_ms=answer.ttft_ms,
+        total_ms=answer.total_ms,
+        input_tokens=usage.input_tokens if usage else 0,
+        output_tokens=usage.output_tokens if usage else 0,
+    )

@@ -1,0 +1,244 @@
+"""The evaluator's only way to a model: an OpenAI-compatible endpoint over HTTP, as any other client uses it."""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import httpx
+
+from backends.usage import Usage
+from evaluator.answer import Answer, BrokenAnswer, read_stream, read_whole
+from evaluator.prompt import chat_messages
+from policies.scorecard import Scorecard
+
+CacheMode = Literal["no-store", "use"]
+TargetKind = Literal["route", "policy"]
+
+UNKNOWN_REVISION = "unknown"
+_RETRYABLE = frozenset({408, 409, 425, 429}) | frozenset(range(500, 600))
+_FATAL = frozenset({401, 403, 404})
+_LEDGER_WAITS_S = (0.02, 0.1, 0.3, 1.0)
+"""A ledger row is settled just after its answer's last byte: how long to wait before looking again."""
+
+
+class Unreachable(Exception):
+    """No HTTP server answers at the base URL."""
+
+
+class Refused(Exception):
+    """The endpoint says no to every request alike: a wrong key, an unknown model. In its own words."""
+
+
+class CallFailed(Exception):
+    """One call gave no answer. ``request_id``, ``route`` and ``revision`` as far as response headers told them."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        retryable: bool,
+        retry_after_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.retryable = retryable
+        self.retry_after_s = retry_after_s
+        self.headers = headers or {}
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """The method's parameters; ``max_tokens`` counts the answer's tokens."""
+
+    temperature: float = 0.2
+    top_p: float = 0.95
+    max_tokens: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is weighed, as the endpoint describes it now."""
+
+    name: str
+    kind: TargetKind
+    revision: str
+    is_gateway: bool
+    """False: some other OpenAI-compatible server, which knows neither revisions nor costs nor scorecards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A settled request by the gateway's ledger: nano-dollars, and how many attempts at routes the gateway made."""
+
+    cost_nanousd: int
+    attempts: int
+
+
+class Client:
+    """One connection pool to one endpoint. ``base_url`` ends in ``/v1``; ``timeout_s`` bounds one whole call."""
+
+    def __init__(
+        self, base_url: str, api_key: str | None, *, cache: CacheMode = "no-store", timeout_s: float = 600
+    ) -> None:
+        headers = {"user-agent": "weighbridge-replay"}
+        if api_key:
+            headers["authorization"] = f"Bearer {api_key}"
+        self._cache_headers = {"cache-control": "no-store"} if cache == "no-store" else {}
+        self._timeout_s = timeout_s
+        self._http = httpx.AsyncClient(
+            base_url=base_url,
+            headers=headers,
+            timeout=httpx.Timeout(timeout_s, connect=10, pool=None),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def target(self, name: str, kind: TargetKind) -> Target:
+        """What the endpoint reports for ``name``. Raises Unreachable, or Refused with what it offers instead."""
+        listing = await self._models()
+        if not any("weighbridge" in entry for entry in listing):
+            return Target(name, kind, UNKNOWN_REVISION, is_gateway=False)
+        facts = {str(entry["id"]): entry.get("weighbridge", {}) for entry in listing}
+        if name not in facts:
+            raise Refused(f"{name!r} is not served there; it offers: {', '.join(facts) or 'nothing'}")
+        if (facts[name].get("kind") == "route") != (kind == "route"):
+            other = "--policy" if kind == "route" else "--route"
+            raise Refused(f"{name!r} is a {facts[name].get('kind')}: weigh it with {other} {name}")
+        revision = facts[name].get("revision")
+        if kind == "policy":
+            revision = _digest_of_revisions(facts)
+        return Target(name, kind, str(revision or UNKNOWN_REVISION), is_gateway=True)
+
+    async def is_reachable(self) -> bool:
+        try:
+            await self._http.get("/models", timeout=10)
+        except httpx.TransportError:
+            return False
+        return True
+
+    async def ask(self, model: str, language: str, prompt: str, sampling: Sampling) -> Answer:
+        """One streamed chat completion, read to its end. Raises CallFailed, or Refused when no other call can do better."""
+        body = {
+            "model": model,
+            "messages": chat_messages(language, prompt),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **asdict(sampling),
+        }
+        headers: Mapping[str, str] = {}
+        started = time.perf_counter()
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._http.stream("POST", "/chat/completions", json=body, headers=self._cache_headers) as response,
+            ):
+                headers = response.headers
+                if response.status_code != 200:
+                    await response.aread()
+                    raise _failure(response)
+                if response.headers.get("content-type", "").startswith("application/json"):
+                    return read_whole(await response.aread(), headers, started)
+                return await read_stream(response.aiter_bytes(), headers, started)
+        except BrokenAnswer as error:
+            raise CallFailed(str(error), retryable=True, headers=headers) from error
+        except TimeoutError as error:
+            raise CallFailed(
+                f"no whole answer within {self._timeout_s:g} s", retryable=True, headers=headers
+            ) from error
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+            raise CallFailed(reason, retryable=True, headers=headers) from error
+
+    async def bill(self, request_id: str) -> Bill | None:
+        """What the ledger says of a request; None when it is not settled a second and a half later, or not known."""
+        for wait_s in (*_LEDGER_WAITS_S, None):
+            try:
+                response = await self._http.get(f"/requests/{request_id}", timeout=10)
+                row = response.json() if response.status_code == 200 else {}
+            except (httpx.TransportError, ValueError):
+                row = {}
+            if row.get("cost_nanousd") is not None and row.get("outcome"):
+                return Bill(int(row["cost_nanousd"]), max(1, len(row.get("attempts", ()))))
+            if wait_s is not None:
+                await asyncio.sleep(wait_s)
+        return None
+
+    async def post(self, cards: Sequence[Scorecard]) -> None:
+        """Raises Unreachable or Refused; the gateway has them all or none."""
+        try:
+            response = await self._http.post(
+                "/scorecards", json={"scorecards": [asdict(card) for card in cards]}, timeout=30
+            )
+        except httpx.TransportError as error:
+            raise Unreachable(f"{type(error).__name__} at {self._http.base_url}") from error
+        if response.status_code != 201:
+            raise Refused(f"{response.status_code}: {_message(response)}")
+
+    async def _models(self) -> list[dict[str, Any]]:
+        try:
+            response = await self._http.get("/models", timeout=30)
+        except httpx.TransportError as error:
+            raise Unreachable(f"{type(error).__name__} at {self._http.base_url}") from error
+        if response.status_code in (401, 403):
+            raise Refused(f"{response.status_code}: {_message(response)}")
+        if response.status_code != 200:
+            return []
+        try:
+            listing = response.json()["data"]
+        except (ValueError, KeyError, TypeError):
+            return []
+        return [entry for entry in listing if isinstance(entry, dict) and "id" in entry]
+
+
+def _digest_of_revisions(facts: Mapping[str, Mapping[str, Any]]) -> str:
+    """A policy answers with any route, so its answers can change when any route's revision does."""
+    routes = sorted((name, entry.get("revision")) for name, entry in facts.items() if entry.get("kind") == "route")
+    return hashlib.sha256(json.dumps(routes).encode()).hexdigest()[:12]
+
+
+def _failure(response: httpx.Response) -> Exception:
+    reason = f"{response.status_code}: {_message(response)}"
+    if response.status_code in _FATAL:
+        return Refused(reason)
+    return CallFailed(
+        reason,
+        retryable=response.status_code in _RETRYABLE,
+        retry_after_s=_retry_after_s(response.headers.get("retry-after")),
+        headers=response.headers,
+    )
+
+
+def _message(response: httpx.Response) -> str:
+    """The error in the server's own words: OpenAI's shape, or the start of whatever it sent."""
+    try:
+        error = response.json()["error"]
+        return str(error["message"] if isinstance(error, dict) else error)
+    except (ValueError, KeyError, TypeError):
+        return response.text.strip()[:300] or response.reason_phrase
+
+
+def _retry_after_s(value: str | None) -> float | None:
+    """Seconds from a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None

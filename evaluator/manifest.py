@@ -1,0 +1,42 @@
+"""How a run was measured: everything that somebody else needs to repeat or to doubt it."""
+
+import os
+import platform
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from evaluator.plan import Plan
+
+
+def manifest(plan: Plan, run_id: str, limits: Mapping[str, object], command: Sequence[str]) -> dict[str, object]:
+    """JSON values. ``price_date`` is the day on which the gateway priced the first samples."""
+    now = datetime.now(UTC)
+    return {
+        "run_id": run_id,
+        **plan.identity,
+        "tasks": len(plan.tasks),
+        "partial": plan.is_slice,
+        "limits": dict(limits),
+        "started_at": now.isoformat(timespec="seconds"),
+        "price_date": now.date().isoformat(),
+        "host": {"cpus": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},
+        "weighbridge": version("weighbridge"),
+        "git": _git_revision(Path(__file__).parent.parent),
+        "command": shlex.join(command),
+    }
+
+
+def _git_revision(root: Path) -> str | None:
+    """The commit of a working copy, ``-dirty`` if it was changed; None for an installed package."""
+    if not (root / ".git").exists():
+        return None
+    describe = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(describe, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,96 @@
+"""What one replay asks for: which tasks of which suite, how often, with which sampling, of whom."""
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from evaluator.client import CacheMode, Sampling, Target
+from evaluator.suites.suite import Suite, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Equal plans have equal run ids, so the same command finds its run again."""
+
+    suite_name: str
+    suite_hash: str
+    tasks: tuple[Task, ...]
+    is_slice: bool
+    """Only some of the suite's tasks."""
+    target: Target
+    base_url: str
+    sampling: Sampling
+    samples: int
+    limit: int | None
+    seed: int
+    cache: CacheMode
+
+    @classmethod
+    def of(
+        cls,
+        suite: Suite,
+        target: Target,
+        base_url: str,
+        *,
+        sampling: Sampling,
+        samples: int,
+        limit: int | None,
+        seed: int,
+        cache: CacheMode,
+    ) -> "Plan":
+        """``limit`` draws that many tasks without replacement by ``seed``, and keeps the suite's order."""
+        tasks = tuple(suite.tasks)
+        is_slice = limit is not None and limit < len(tasks)
+        if limit is not None and is_slice:
+            chosen = sorted(random.Random(seed).sample(range(len(tasks)), limit))  # noqa: S311
+            tasks = tuple(tasks[index] for index in chosen)
+        return cls(
+            suite_name=suite.name,
+            suite_hash=suite.hash,
+            tasks=tasks,
+            is_slice=is_slice,
+            target=target,
+            base_url=base_url,
+            sampling=sampling,
+            samples=samples,
+            limit=limit if is_slice else None,
+            seed=seed if is_slice else 0,
+            cache=cache,
+        )
+
+    @property
+    def total(self) -> int:
+        """Samples in all."""
+        return len(self.tasks) * self.samples
+
+    def keys(self) -> Iterator[tuple[Task, int]]:
+        """Every task once, then every task again: repetitions of one task lie apart, so that no prefix cache times them."""
+        return ((task, sample) for sample in range(self.samples) for task in self.tasks)
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """Everything that tells two runs apart, as JSON values."""
+        return {
+            "suite": self.suite_name,
+            "suite_hash": self.suite_hash,
+            "target": asdict(self.target),
+            "base_url": self.base_url,
+            "sampling": asdict(self.sampling),
+            "samples": self.samples,
+            "limit": self.limit,
+            "seed": self.seed,
+            "cache": self.cache,
+        }
+
+    @property
+    def run_id(self) -> str:
+        """Suite and target for people, twelve hexadecimal digits of the identity for the rest."""
+        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
+        return f"{_readable(self.suite_name)}-{_readable(self.target.name)}-{digest}"
+
+
+def _readable(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9+_.]+", "-", name).strip("-.")[:40]

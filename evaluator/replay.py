@@ -1,0 +1,143 @@
+"""A suite through a live route: asking and judging overlap, and whatever is finished is on the disk at once."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from evaluator.asking import Asker, Retries
+from evaluator.client import Bill, Client
+from evaluator.plan import Plan
+from evaluator.progress import Progress
+from evaluator.store.records import Outcome, Sample
+from evaluator.store.run_folder import RunFolder
+from evaluator.suites.suite import Task
+from evaluator.verdict import Status, Verdict
+
+
+class Verdicts(Protocol):
+    """The judge, as far as a replay needs it."""
+
+    async def verdict(self, task: Task, sample: int, answer: str) -> Verdict: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``concurrency``: calls in flight. ``judging``: samples judged at once."""
+
+    concurrency: int
+    judging: int
+
+
+class Replay:
+    """One run of a plan into its folder. Memory is bounded by counts and the queue, never by all the answers."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: RunFolder,
+        client: Client,
+        judge: Verdicts,
+        progress: Progress,
+        *,
+        limits: Limits,
+        retries: Retries,
+    ) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._client = client
+        self._judge = judge
+        self._progress = progress
+        self._limits = limits
+        self._asker = Asker(client, plan, retries, progress)
+        self._tasks = {task.task_id: task for task in plan.tasks}
+        self._queue: asyncio.Queue[Sample | None] = asyncio.Queue(maxsize=2 * limits.judging)
+
+    async def run(self) -> None:
+        """Asks what was never answered and judges what was never judged. Raises Refused and Unreachable."""
+        stored, settled = recover(self._folder, self._progress)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._limits.judging):
+                    group.create_task(self._settle_queued())
+                group.create_task(self._fill_queue(stored, settled))
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+
+    async def _fill_queue(self, stored: set[tuple[str, int]], settled: set[tuple[str, int]]) -> None:
+        for sample in self._folder.samples.rows():
+            if sample.key not in settled:
+                await self._queue.put(sample)
+        missing = ((task, number) for task, number in self._plan.keys() if (task.task_id, number) not in stored)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._limits.concurrency):
+                group.create_task(self._ask(missing))
+        for _ in range(self._limits.judging):
+            await self._queue.put(None)
+
+    async def _ask(self, missing: Iterator[tuple[Task, int]]) -> None:
+        for task, number in missing:
+            sample = await self._asker.sample(task, number)
+            await asyncio.to_thread(self._folder.samples.append, sample)
+            await self._queue.put(sample)
+
+    async def _settle_queued(self) -> None:
+        while (sample := await self._queue.get()) is not None:
+            if sample.repeats_another:
+                self._progress.tally.add_repeat()
+                continue
+            outcome = await self._settle(sample)
+            await asyncio.to_thread(self._folder.outcomes.append, outcome)
+            self._progress.tally.add(sample, outcome)
+
+    async def _settle(self, sample: Sample) -> Outcome:
+        verdict, bills = await asyncio.gather(self._verdict(sample), self._bills(sample))
+        known = [bill for bill in bills if bill is not None]
+        return Outcome(
+            verdict.task_id,
+            verdict.sample,
+            verdict.status,
+            verdict.base,
+            verdict.plus,
+            verdict.detail,
+            cost_nanousd=sum(bill.cost_nanousd for bill in known) if known and len(known) == len(bills) else None,
+            gateway_attempts=bills[-1].attempts if bills and bills[-1] else 1,
+        )
+
+    async def _verdict(self, sample: Sample) -> Verdict:
+        if sample.answer is None:
+            return Verdict(sample.task_id, sample.sample, Status.NO_ANSWER, detail=sample.error)
+        with self._progress.doing("judging"):
+            return await self._judge.verdict(self._tasks[sample.task_id], sample.sample, sample.answer)
+
+    async def _bills(self, sample: Sample) -> list[Bill | None]:
+        if not self._plan.target.is_gateway:
+            return []
+        return [await self._client.bill(request_id) for request_id in sample.request_ids]
+
+
+def recover(folder: RunFolder, progress: Progress) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+    """The keys of stored and of settled samples; ``progress`` counts the settled ones.
+
+    An ``unscorable`` sample is not settled: the sandbox may have been mended, and judging again asks nobody.
+    """
+    outcomes = {outcome.key: outcome for outcome in folder.outcomes.rows() if outcome.status is not Status.UNSCORABLE}
+    stored: set[tuple[str, int]] = set()
+    settled: set[tuple[str, int]] = set()
+    for sample in folder.samples.rows():
+        stored.add(sample.key)
+        if sample.repeats_another:
+            progress.tally.add_repeat()
+        elif outcome := outcomes.get(sample.key):
+            progress.tally.add(sample, outcome)
+        else:
+            continue
+        settled.add(sample.key)
+    progress.resume()
+    return stored, settled
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Workers fail for the same reason; one of them tells it."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

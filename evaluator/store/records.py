@@ -1,0 +1,53 @@
+"""The rows of a run's journals."""
+
+from dataclasses import dataclass
+
+from evaluator.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One repetition of one task as it was asked: a row of ``samples.jsonl``. Times are milliseconds."""
+
+    task_id: str
+    sample: int
+    asked_at: str
+    """ISO 8601, UTC: when the first try was sent."""
+    tries: int
+    answer: str | None = None
+    """None: no try got a whole answer; ``error`` says what the last one met."""
+    error: str = ""
+    finish_reason: str | None = None
+    route: str | None = None
+    revision: str | None = None
+    """Route and revision as response headers told them; None from an endpoint that is no Weighbridge gateway."""
+    cache: str | None = None
+    request_ids: tuple[str, ...] = ()
+    """Of every try, also failed ones: they cost, too."""
+    ttft_ms: float | None = None
+    total_ms: float | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.task_id, self.sample
+
+    @property
+    def repeats_another(self) -> bool:
+        """It came from the cache or joined another request's flight: no measurement of its own."""
+        return self.cache in ("hit", "shared")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Verdict):
+    """The verdict on a sample and what it cost: a row of ``verdicts.jsonl``. A later row replaces an earlier one."""
+
+    cost_nanousd: int | None = None
+    """None: not known. Nano-dollars."""
+    gateway_attempts: int = 1
+    """Attempts at routes within the sample's last request."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.task_id, self.sample

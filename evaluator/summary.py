@@ -1,0 +1,126 @@
+"""A finished replay in at most ten lines, or as JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from evaluator.figures import dollars, duration, milliseconds, share
+from evaluator.plan import Plan
+from evaluator.scorecards import Tally
+from evaluator.statistics import quantile
+from evaluator.verdict import Status
+from policies.scorecard import Scorecard
+
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """``tally`` is over all routes and languages of the run; ``asked_now`` and ``seconds`` are this command's own."""
+
+    plan: Plan
+    run_id: str
+    folder: Path
+    tally: Tally
+    cards: Sequence[Scorecard]
+    asked_now: int
+    seconds: float
+    posted: str
+    """What became of the scorecards, as a sentence's end."""
+    command: str
+
+    def lines(self) -> list[str]:
+        return [
+            self._title(),
+            self._correctness(),
+            *self._routes(),
+            self._samples(),
+            self._latency(),
+            self._cost(),
+            f"  time     {duration(self.seconds)} for {self.asked_now} samples asked by this command",
+            f"  results  {self.folder}; scorecards {self.posted}",
+            f"  again    {self.command}",
+        ]
+
+    def as_json(self) -> dict[str, object]:
+        tally = self.tally
+        low, high = tally.interval(_CONFIDENCE)
+        return {
+            "run_id": self.run_id,
+            "folder": str(self.folder),
+            "command": self.command,
+            "summary": {
+                "suite": self.plan.suite_name,
+                "target": asdict(self.plan.target),
+                "partial": self.plan.is_slice,
+                "tasks": len(tally.tasks),
+                "repetitions": self.plan.samples,
+                "pass_at_1": tally.pass_at_1,
+                "interval": {"low": low, "high": high, "confidence": _CONFIDENCE, "method": "wilson"},
+                f"pass_at_{self.plan.samples}": tally.pass_at(self.plan.samples),
+                "base_pass_at_1": tally.base_pass_at_1,
+                "asked": tally.asked,
+                "scored": tally.scored,
+                "no_answer": tally.statuses[Status.NO_ANSWER],
+                "unscorable": tally.statuses[Status.UNSCORABLE],
+                "statuses": {status.value: tally.statuses[status] for status in Status if tally.statuses[status]},
+                "from_cache": tally.from_cache,
+                "cost_nanousd": None if tally.cost_is_unknown else tally.cost_nanousd,
+                "cost_unknown": tally.cost_unknown,
+                "asked_now": self.asked_now,
+                "seconds": round(self.seconds, 3),
+                "posted": self.posted,
+            },
+            "scorecards": [asdict(card) for card in self.cards],
+        }
+
+    def _title(self) -> str:
+        plan = self.plan
+        title = f"{plan.suite_name} on {plan.target.kind} {plan.target.name}, revision {plan.target.revision}"
+        if plan.is_slice:
+            title += f": PARTIAL, {len(plan.tasks)} tasks drawn with seed {plan.seed}"
+        return title if self.asked_now else f"{title} (was complete: nothing was asked; --new-run asks again)"
+
+    def _correctness(self) -> str:
+        tally, k = self.tally, self.plan.samples
+        low, high = tally.interval(_CONFIDENCE)
+        parts = [f"  pass@1   {share(tally.pass_at_1)}  [{low:.3f}, {high:.3f}] at 95%, n = {len(tally.tasks)} tasks"]
+        if k > 1:
+            parts.append(f"pass@{k} {share(tally.pass_at(k))}")
+        if tally.has_base:
+            parts.append(f"base {share(tally.base_pass_at_1)}")
+        return "; ".join(parts)
+
+    def _routes(self) -> list[str]:
+        """For a policy, who answered: which tasks a route got was the policy's choice, so these are not its score."""
+        if self.plan.target.kind == "route":
+            return []
+        routes = [f"{card.route} {share(card.pass_at_1)} of {card.asked}" for card in self.cards]
+        shown = ", ".join(routes[:6]) + (f" and {len(routes) - 6} more" if len(routes) > 6 else "")
+        return [f"  routes   {shown} samples (chosen by the policy: not the routes' own scores)"]
+
+    def _samples(self) -> str:
+        tally = self.tally
+        scored = ", ".join(
+            f"{tally.statuses[status]} {status}" for status in Status if status.scored and tally.statuses[status]
+        )
+        line = f"  samples  {tally.asked} = {tally.scored} scored" + (f" ({scored})" if scored else "")
+        line += f" + {tally.statuses[Status.NO_ANSWER]} no answer + {tally.statuses[Status.UNSCORABLE]} unscorable"
+        return line + (f"; {tally.from_cache} from cache, left out" if tally.from_cache else "")
+
+    def _latency(self) -> str:
+        first, whole = self.tally.ttft_ms, self.tally.total_ms
+        return (
+            f"  latency  first token p50 {milliseconds(quantile(first, 0.5))}, p99 {milliseconds(quantile(first, 0.99))}; "
+            f"whole p50 {milliseconds(quantile(whole, 0.5))}, p99 {milliseconds(quantile(whole, 0.99))}"
+        )
+
+    def _cost(self) -> str:
+        tally = self.tally
+        passes = tally.statuses[Status.PASS]
+        tokens = f"{tally.input_tokens:,} tokens in, {tally.output_tokens:,} out"
+        if tally.cost_is_unknown:
+            return f"  cost     unknown; {tokens}"
+        solved = f"{dollars(tally.cost_nanousd / passes)} a solved sample" if passes else "nothing solved"
+        missing = f", {tally.cost_unknown} samples' cost unknown" if tally.cost_unknown else ""
+        return f"  cost     {dollars(tally.cost_nanousd)} ({solved}{missing}); {tokens}"
