@@ -1,0 +1,96 @@
+"""One request's row in the ledger and its marks in the metrics: opened before dispatch, settled exactly once."""
+
+import logging
+import os
+import time
+from dataclasses import dataclass, field
+
+from backends.route import Route
+from backends.usage import Usage, UsageSource
+from gateway.ledger.events import AttemptDetail, Opened, Settled
+from gateway.ledger.spool import Spool, SpoolFull
+from gateway.problem import Problem
+from gateway.telemetry.metrics import Metrics
+
+log = logging.getLogger("weighbridge.request")
+
+
+def new_request_id() -> str:
+    """Sorts by time: twelve hexadecimal digits of milliseconds, then twenty random ones."""
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+
+
+@dataclass(slots=True)
+class Spent:
+    """What a request has cost so far; a flight fills it in as it goes."""
+
+    route: Route | None = None
+    usage: Usage | None = None
+    usage_source: UsageSource = "unknown"
+    ttft_ms: float | None = None
+    attempts: list[AttemptDetail] = field(default_factory=list)
+
+    @property
+    def cost_nanousd(self) -> int:
+        return self.route.price.cost(self.usage) if self.route is not None and self.usage is not None else 0
+
+
+class Account:
+    """Raises ``Problem`` 503 from ``open`` when the ledger takes no more: nothing is dispatched unrecorded."""
+
+    def __init__(self, spool: Spool, metrics: Metrics, *, tenant: str, asked: str, policy: str, wire: str) -> None:
+        self._spool = spool
+        self._metrics = metrics
+        self._tenant = tenant
+        self._asked = asked[:200]
+        self._wire = wire
+        self._settled = False
+        self._started = time.perf_counter()
+        self.policy = policy
+        self.id = new_request_id()
+
+    @property
+    def elapsed_ms(self) -> float:
+        return (time.perf_counter() - self._started) * 1000
+
+    def open(self) -> None:
+        opened = Opened(self.id, time.time(), self._tenant, self._asked, self.policy, self._wire)
+        try:
+            self._spool.append(opened)
+        except SpoolFull as full:
+            message = "the gateway cannot record requests at the moment, so it serves none; try again later"
+            raise Problem(503, "ledger_unavailable", message, retry_after=5) from full
+
+    def settle(self, spent: Spent, *, outcome: str, status: int, cache: str, streamed: bool) -> None:
+        """Does nothing the second time."""
+        if self._settled:
+            return
+        self._settled = True
+        usage = spent.usage or Usage()
+        row = Settled(
+            id=self.id,
+            at=time.time(),
+            tenant=self._tenant,
+            asked=self._asked,
+            policy=self.policy,
+            wire=self._wire,
+            route=spent.route.name if spent.route else "",
+            revision=spent.route.revision.id if spent.route else "",
+            outcome=outcome,
+            status=status,
+            cache=cache,
+            streamed=streamed,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_input_tokens=usage.cached_input_tokens,
+            usage_source=spent.usage_source,
+            cost_nanousd=spent.cost_nanousd,
+            ttft_ms=spent.ttft_ms,
+            total_ms=self.elapsed_ms,
+            attempts=spent.attempts,
+        )
+        self._metrics.settled(row)
+        try:
+            self._spool.append(row)
+        except SpoolFull:
+            log.exception("a settled request could not be recorded", extra={"request_id": self.id})

@@ -1,0 +1,142 @@
+"""``POST /v1/chat/completions``: OpenAI's chat wire, streamed and whole."""
+
+import asyncio
+
+import msgspec
+
+from backends.backend import Call
+from gateway.api import openai_error
+from gateway.api.http import Headers, Receive, Scope, Send, header, read_body, respond
+from gateway.cache_control import CacheControl
+from gateway.limits import Limits
+from gateway.pipeline import Asked, Departure, Passage, Pipeline
+from gateway.problem import ClientLeft, Problem
+from gateway.telemetry.metrics import Metrics
+from policies.request import RequestTraits
+
+_BYTES_PER_TOKEN = 4
+_TRACE_HEADERS = (b"traceparent", b"tracestate")
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class ChatCompletions:
+    """An ASGI endpoint: a framework's request and response objects would cost as much as the rest of the road."""
+
+    def __init__(self, pipeline: Pipeline, metrics: Metrics, limits: Limits) -> None:
+        self._pipeline = pipeline
+        self._metrics = metrics
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        departure = Departure()
+        self._metrics.in_flight.inc()
+        try:
+            asked = parse(scope, await read_body(scope, receive, self._limits.max_body_bytes, self._limits.receive_s))
+            watch = asyncio.create_task(_watch(receive, departure))
+            try:
+                await self._answer(asked, departure, send)
+            finally:
+                watch.cancel()
+        except Problem as problem:
+            self._metrics.problem(problem.code)
+            await respond(send, *openai_error.response(problem))
+        except ClientLeft:
+            pass  # there is nobody to tell; the ledger knows
+        finally:
+            self._metrics.in_flight.dec()
+
+    async def _answer(self, asked: Asked, departure: Departure, send: Send) -> None:
+        passage = await self._pipeline.enter(asked, departure)
+        try:
+            if passage.head.streamed:
+                await self._stream(passage, send)
+            else:
+                await _whole(passage, send)
+        finally:
+            self._pipeline.close(passage)
+
+    async def _stream(self, passage: Passage, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": _headers(passage)})
+        try:
+            async for chunk in passage.reader.chunks():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except Problem as problem:
+            self._metrics.problem(problem.code)
+            await send({"type": "http.response.body", "body": openai_error.event(problem), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def parse(scope: Scope, body: bytes) -> Asked:
+    """Just enough of the body to travel on; the rest stays as it came. Raises ``Problem`` 400."""
+    try:
+        fields = _decode_fields(body)
+        model = msgspec.json.decode(fields["model"], type=str)
+    except KeyError as error:
+        raise Problem(400, "missing_model", "the request names no 'model'", param="model") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Problem(400, "invalid_json", f"the request's body is not a chat completion request: {error}") from error
+    stream = _is(fields, "stream", True)
+    headers = {name.decode(): value for name in _TRACE_HEADERS if (value := header(scope, name)) is not None}
+    call = Call("chat", fields, stream, stream and _wants_usage(fields), headers)
+    cache = CacheControl.parse(header(scope, b"cache-control"))
+    return Asked(scope["weighbridge.tenant"], model, call, _traits(scope, fields, len(body)), cache)
+
+
+def _traits(scope: Scope, fields: dict[str, msgspec.Raw], length: int) -> RequestTraits:
+    most = _integer(fields, "max_completion_tokens")
+    if most is None:
+        most = _integer(fields, "max_tokens")
+    language = header(scope, b"x-weighbridge-language")
+    return RequestTraits(length // _BYTES_PER_TOKEN, most, language.strip().lower() if language else None)
+
+
+def _wants_usage(fields: dict[str, msgspec.Raw]) -> bool:
+    options = msgspec.json.decode(fields["stream_options"]) if "stream_options" in fields else None
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def _is(fields: dict[str, msgspec.Raw], name: str, value: object) -> bool:
+    return name in fields and msgspec.json.decode(fields[name]) is value
+
+
+def _integer(fields: dict[str, msgspec.Raw], name: str) -> int | None:
+    value = msgspec.json.decode(fields[name]) if name in fields else None
+    return value if type(value) is int else None
+
+
+async def _watch(receive: Receive, departure: Departure) -> None:
+    """After the body, the only message that can come is that the client left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    departure.leave()
+
+
+async def _whole(passage: Passage, send: Send) -> None:
+    await passage.reader.finished()
+    if passage.reader.left:
+        raise ClientLeft
+    flight = passage.reader.flight
+    if flight.problem is not None:
+        raise flight.problem
+    cost = 0 if passage.cache == "shared" else flight.cost_nanousd or 0
+    headers = [*_headers(passage), (b"x-weighbridge-cost-nanousd", str(cost).encode())]
+    await respond(send, 200, headers, b"".join(flight.pieces))
+
+
+def _headers(passage: Passage) -> Headers:
+    route = passage.head.route
+    request_id = passage.account.id.encode()
+    headers = [
+        (b"content-type", passage.head.content_type.encode("latin-1", "replace")),
+        (b"x-weighbridge-route", route.name.encode()),
+        (b"x-weighbridge-revision", route.revision.id.encode()),
+        (b"x-weighbridge-policy", passage.account.policy.encode()),
+        (b"x-weighbridge-request-id", request_id),
+        (b"x-request-id", request_id),
+        (b"x-weighbridge-cache", passage.cache.encode()),
+    ]
+    if passage.age_s is not None:
+        headers.append((b"age", str(passage.age_s).encode()))
+    if passage.head.streamed:
+        headers.append((b"cache-control", b"no-store"))
+    return headers

@@ -1,0 +1,138 @@
+"""The composition root of a serving worker: from a configuration to an application."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from backends.registry import BACKENDS, BackendLimits
+from gateway.api import openai_error
+from gateway.api.chat import ChatCompletions
+from gateway.api.control import ControlClient, control_api
+from gateway.api.gate import Gate
+from gateway.api.health import health_api
+from gateway.api.models import models_api
+from gateway.api.policies import policies_api
+from gateway.cache import AnswerCache
+from gateway.config import Config
+from gateway.evidence import EvidenceFile
+from gateway.fleet import Fleet
+from gateway.ledger.spool import Spool
+from gateway.pipeline import Pipeline
+from gateway.problem import Problem
+from gateway.router import Router
+from gateway.runtime import Runtime
+from gateway.telemetry.metrics import Metrics
+
+_FIRST_LOOK_S = 0.5
+_VALKEY_TIMEOUT_S = 0.1
+_NO_AUTOMATIC_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False}
+
+
+def create_app(
+    config: Config,
+    runtime: Runtime,
+    spool: Spool,
+    metrics_registry: CollectorRegistry | None,
+    scrape: Callable[[], CollectorRegistry],
+) -> FastAPI:
+    """Everything is wired here and nowhere else.
+
+    ``metrics_registry`` None: metrics are kept in multi-process files, which ``scrape`` then collects.
+    """
+    metrics = Metrics(metrics_registry)
+    fleet = _fleet(config)
+    router = Router(fleet, config.policies, config.aliases)
+    evidence = EvidenceFile(runtime.evidence_file, router)
+    cache = _cache(config, runtime)
+    control = ControlClient(runtime)
+    pipeline = Pipeline(router, cache, spool, metrics, config.limits)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        evidence.look()
+        background = [asyncio.create_task(fleet.watch()), asyncio.create_task(evidence.watch())]
+        await asyncio.wait({asyncio.create_task(fleet.observe())}, timeout=_FIRST_LOOK_S)
+        app.state.ready = True
+        yield
+        app.state.ready = False
+        for task in background:
+            task.cancel()
+        await pipeline.drain()
+        for closing in (fleet.close(), control.close(), *([cache.close()] if cache else [])):
+            await closing
+        spool.close()
+
+    app = FastAPI(
+        title="Weighbridge",
+        telemetry=_NO_AUTOMATIC_TELEMETRY,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+        middleware=[Middleware(Gate, api_key=config.api_key)],
+        exception_handlers={
+            Problem: _problem,
+            HTTPException: _http_exception,
+            RequestValidationError: _invalid_parameters,
+        },
+    )
+    app.state.ready = False
+    app.router.routes.append(
+        Route("/v1/chat/completions", ChatCompletions(pipeline, metrics, config.limits), methods=["POST"])
+    )
+    app.include_router(models_api(router, int(time.time())))
+    app.include_router(policies_api(router))
+    app.include_router(control_api(control, config.limits))
+    app.include_router(health_api(lambda: app.state.ready, scrape))
+    return app
+
+
+def _fleet(config: Config) -> Fleet:
+    limits = BackendLimits(config.limits.connect_s, config.limits.max_answer_bytes)
+    kinds = {route.backend for route in config.routes.values()}
+    return Fleet(config.routes, {kind: BACKENDS[kind](limits) for kind in kinds})
+
+
+def _cache(config: Config, runtime: Runtime) -> AnswerCache | None:
+    if not config.cache.enabled:
+        return None
+    valkey = Redis.from_url(
+        config.cache.url or f"unix://{runtime.valkey_socket}",
+        socket_timeout=_VALKEY_TIMEOUT_S,
+        socket_connect_timeout=_VALKEY_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return AnswerCache(valkey, ttl_s=config.cache.ttl_s, max_entry_bytes=config.cache.max_entry_bytes)
+
+
+async def _problem(_: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)
+    status, headers, body = openai_error.response(problem)
+    return Response(body, status, {name.decode(): value.decode() for name, value in headers})
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    where = f"{request.method} {request.url.path[:200]}"
+    message = {404: f"there is no {where}", 405: f"{where}: this method is not allowed here"}
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    return await _problem(request, Problem(error.status_code, code, message.get(error.status_code, str(error.detail))))
+
+
+async def _invalid_parameters(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    name = str(first["loc"][-1])
+    return await _problem(request, Problem(400, "invalid_parameter", f"{name}: {first['msg']}", param=name))

@@ -1,0 +1,107 @@
+"""Complete answers in Valkey, as JSON, found again by an exact key.
+
+Whatever goes wrong with Valkey bypasses the cache and nothing else: after a failure it is left alone for a while.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+log = logging.getLogger("weighbridge.cache")
+
+REST_AFTER_FAILURE_S = 1.0
+_PREFIX = "weighbridge:answer:1:"
+_NOT_THE_QUESTION = frozenset(
+    (
+        "model",  # the key has the revision that it led to
+        "stream",
+        "stream_options",
+        "user",
+        "metadata",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "session_id",
+        "request_id",
+    )
+)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A stored answer. ``pieces`` are a stream's events, or one whole body; ``at`` is Unix seconds."""
+
+    content_type: str
+    pieces: list[str]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CacheScope:
+    """What besides the question decides whether an answer may be given again."""
+
+    tenant: str
+    route: str
+    revision: str
+    wire: str
+    form: str
+    """``whole``, ``stream`` or ``stream+usage``: an answer is kept in the form it was asked for."""
+
+
+def key(scope: CacheScope, fields: Mapping[str, msgspec.Raw]) -> str:
+    """Equal for requests that differ only in field order, white space, and fields that cannot change the answer."""
+    question = {name: msgspec.json.decode(raw) for name, raw in fields.items() if name not in _NOT_THE_QUESTION}
+    parts = [scope.tenant, scope.route, scope.revision, scope.wire, scope.form, question]
+    canonical = msgspec.json.encode(parts, order="deterministic")
+    return _PREFIX + hashlib.blake2b(canonical, digest_size=20).hexdigest()
+
+
+class AnswerCache:
+    """``ttl_s`` is how long an answer is kept; larger ones than ``max_entry_bytes`` are not."""
+
+    def __init__(self, valkey: "Redis", *, ttl_s: float, max_entry_bytes: int) -> None:
+        self._valkey = valkey
+        self._ttl_ms = int(ttl_s * 1000)
+        self._max_entry_bytes = max_entry_bytes
+        self._resting_until = 0.0
+        self._encode = msgspec.json.Encoder().encode
+        self._decode = msgspec.json.Decoder(Entry).decode
+
+    @property
+    def resting(self) -> bool:
+        return time.monotonic() < self._resting_until
+
+    async def get(self, key: str) -> Entry | None:
+        if self.resting:
+            return None
+        try:
+            found = await self._valkey.get(key)
+            return self._decode(found) if found else None
+        except (RedisError, OSError, TimeoutError) as error:
+            self._rest(error)
+        except msgspec.DecodeError:
+            log.warning("an entry that is not ours was passed over")
+        return None
+
+    async def put(self, key: str, content_type: str, pieces: list[bytes]) -> None:
+        if self.resting or sum(map(len, pieces)) > self._max_entry_bytes:
+            return
+        try:
+            entry = Entry(content_type, [piece.decode() for piece in pieces], time.time())
+            await self._valkey.set(key, self._encode(entry), px=self._ttl_ms)
+        except UnicodeDecodeError:
+            return  # JSON cannot hold it
+        except (RedisError, OSError, TimeoutError) as error:
+            self._rest(error)
+
+    async def close(self) -> None:
+        await self._valkey.aclose()
+
+    def _rest(self, error: BaseException) -> None:
+        log.warning("valkey failed; the cache is bypassed", extra={"reason": type(error).__name__})
+        self._resting_until = time.monotonic() + REST_AFTER_FAILURE_S

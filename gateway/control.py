@@ -1,0 +1,74 @@
+"""The parent's own small API, on a Unix socket: what needs the store. Workers pass requests for it on."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.api import openai_error
+from gateway.ledger.drain import Drain
+from gateway.problem import Problem
+from gateway.store.store import Store
+from policies.snapshot import InvalidScorecard, Snapshot
+
+_USAGE = ("input_tokens", "output_tokens", "cached_input_tokens")
+
+
+def create_control(store: Store, drain: Drain, publish: Callable[[], Awaitable[Snapshot]]) -> Starlette:
+    """``publish`` hands the store's evidence to the workers and returns it."""
+
+    async def add_scorecards(request: Request) -> Response:
+        try:
+            cards = Snapshot.decode(await _with_version(request)).scorecards
+        except InvalidScorecard as error:
+            raise Problem(400, "invalid_scorecard", f"no scorecard was taken: {error}") from error
+        await store.add_scorecards(cards)
+        evidence = await publish()
+        return _json({"accepted": len(cards), "version": evidence.version}, 201)
+
+    async def list_scorecards(_: Request) -> Response:
+        return Response((await store.evidence()).encode(), media_type="application/json")
+
+    async def get_request(request: Request) -> Response:
+        await drain.once()  # what was answered a moment ago may still be in a spool
+        row = await store.request(request.path_params["id"])
+        if row is None:
+            raise Problem(404, "unknown_request", "no request with this id is recorded")
+        return _json(_shown(row))
+
+    return Starlette(
+        routes=[
+            Route("/v1/scorecards", add_scorecards, methods=["POST"]),
+            Route("/v1/scorecards", list_scorecards, methods=["GET"]),
+            Route("/v1/requests/{id}", get_request, methods=["GET"]),
+        ],
+        exception_handlers={Problem: _refuse},
+    )
+
+
+async def _with_version(request: Request) -> bytes:
+    """A client posts scorecards alone; the version is the store's."""
+    try:
+        posted = msgspec.json.decode(await request.body(), type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError as error:
+        raise Problem(400, "invalid_json", f"not a JSON object: {error}") from error
+    return msgspec.json.encode({"version": 0, "scorecards": posted.get("scorecards", [])})
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    shown = {name: value for name, value in row.items() if name not in (*_USAGE, "spool", "tenant")}
+    return {**shown, "usage": {name: row[name] or 0 for name in _USAGE}}
+
+
+def _json(content: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")
+
+
+async def _refuse(_: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)
+    status, headers, body = openai_error.response(problem)
+    return Response(body, status, {name.decode(): value.decode() for name, value in headers})

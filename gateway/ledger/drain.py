@@ -1,0 +1,107 @@
+"""The parent's side of the spools: into the store in batches, then away. Nothing is lost or counted twice.
+
+Every event may be read again after a crash, and changes nothing then: the store goes by request id.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from gateway.ledger.events import Event
+from gateway.store.store import Store
+
+log = logging.getLogger("weighbridge.ledger")
+
+DRAIN_EVERY_S = 0.2
+_BATCH_BYTES = 1024 * 1024
+_decode = msgspec.json.Decoder(Event).decode
+
+
+@dataclass(slots=True)
+class _Spool:
+    folder: Path
+    read: dict[Path, int] = field(default_factory=dict)
+    """Bytes of each segment that are in the store."""
+
+
+class Drain:
+    """Drains every spool below ``root``: those of living workers, and the orphans of dead ones."""
+
+    def __init__(self, root: Path, store: Store) -> None:
+        self._root = root
+        self._store = store
+        self._spools: dict[str, _Spool] = {}
+        self._lock = asyncio.Lock()
+
+    async def watch(self) -> None:
+        while True:
+            await self.once()
+            await asyncio.sleep(DRAIN_EVERY_S)
+
+    async def once(self) -> None:
+        """Everything that is on disk now."""
+        async with self._lock:
+            for folder in sorted(self._root.glob("[!.]*")):
+                spool = self._spools.setdefault(folder.name, _Spool(folder))
+                orphaned = _is_orphan(folder)  # asked first: what it wrote before it died is then all there
+                await self._drain(spool)
+                if orphaned:
+                    await self._bury(spool)
+
+    async def _drain(self, spool: _Spool) -> None:
+        segments = sorted(spool.folder.glob("*.jsonl"))
+        for number, segment in enumerate(segments, 1):
+            for events, end in _batches(segment, spool.read.get(segment, 0)):
+                await self._store.record(spool.folder.name, events)
+                spool.read[segment] = end
+            if number < len(segments):  # its worker writes to a later one
+                segment.unlink()
+                spool.read.pop(segment, None)
+
+    async def _bury(self, spool: _Spool) -> None:
+        orphans = await self._store.settle_orphans(spool.folder.name, time.time())
+        if orphans:
+            log.warning("requests of a dead worker were settled as orphaned", extra={"count": orphans})
+        shutil.rmtree(spool.folder)
+        del self._spools[spool.folder.name]
+
+
+def _is_orphan(folder: Path) -> bool:
+    """Whether the worker that made the spool is gone: it holds the lock as long as it lives."""
+    lock = os.open(folder / "lock", os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
+def _batches(segment: Path, start: int) -> Iterator[tuple[list[Event], int]]:
+    """Events of whole lines from ``start`` on, and where each batch ends."""
+    with segment.open("rb") as file:
+        file.seek(start)
+        while lines := file.readlines(_BATCH_BYTES):
+            if not lines[-1].endswith(b"\n"):
+                lines.pop()  # still being written
+            if not lines:
+                return
+            start += sum(map(len, lines))
+            yield list(_events(segment, lines)), start
+
+
+def _events(segment: Path, lines: list[bytes]) -> Iterator[Event]:
+    for line in lines:
+        try:
+            yield _decode(line)
+        except msgspec.DecodeError:
+            log.error("a line of the ledger's spool could not be read", extra={"segment": segment.name})

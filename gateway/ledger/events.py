@@ -1,0 +1,56 @@
+"""What a worker writes into its spool, one JSON line an event."""
+
+import msgspec
+
+
+class AttemptDetail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One try at one route. ``outcome`` is ``ok`` or the backend's word for its trouble."""
+
+    route: str
+    replica: str
+    revision: str
+    outcome: str
+    ms: float
+    status: int | None = None
+
+
+class Opened(msgspec.Struct, frozen=True, tag="open", tag_field="event"):
+    """Written before anything is sent upstream, so that a killed worker's requests are known."""
+
+    id: str
+    at: float
+    """Unix seconds."""
+    tenant: str
+    asked: str
+    policy: str
+    wire: str
+
+
+class Settled(msgspec.Struct, frozen=True, tag="settle", tag_field="event"):
+    """The request's end, complete in itself: a hit has no ``Opened`` before it."""
+
+    id: str
+    at: float
+    tenant: str
+    asked: str
+    """The ``model`` that the client named."""
+    policy: str
+    wire: str
+    route: str
+    revision: str
+    outcome: str
+    """``ok``, ``client_left``, ``broken_stream``, or the code of the problem that the client got."""
+    status: int
+    cache: str
+    streamed: bool
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int
+    usage_source: str
+    cost_nanousd: int
+    ttft_ms: float | None
+    total_ms: float
+    attempts: list[AttemptDetail]
+
+
+Event = Opened | Settled

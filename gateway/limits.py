@@ -1,0 +1,14 @@
+"""What bounds a request, in seconds and bytes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    max_body_bytes: int = 32 * 1024 * 1024
+    max_answer_bytes: int = 32 * 1024 * 1024
+    receive_s: float = 30.0
+    connect_s: float = 5.0
+    first_token_s: float = 120.0
+    gap_s: float = 60.0
+    total_s: float = 900.0

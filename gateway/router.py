@@ -1,0 +1,79 @@
+"""From the ``model`` that a client names to the routes to try: a pinned route, or a policy weighed on the evidence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from backends.route import Route
+from gateway.fleet import Fleet
+from gateway.problem import Problem
+from policies.decide import CompiledPolicy, Decision, compile_policy
+from policies.policy import Policy
+from policies.request import RequestTraits
+from policies.snapshot import Snapshot
+
+PINNED = "pinned"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Routes to try, best first; never empty. ``policy`` is the policy's name, or ``pinned``."""
+
+    policy: str
+    routes: tuple[Route, ...]
+
+
+class Router:
+    """Holds every policy compiled against the current fleet and evidence; compiled anew when either changes."""
+
+    def __init__(self, fleet: Fleet, policies: Mapping[str, Policy], aliases: Mapping[str, str]) -> None:
+        self._fleet = fleet
+        self._policies = policies
+        self.aliases = aliases
+        self.evidence = Snapshot()
+        self._compiled: dict[str, CompiledPolicy] = {}
+        fleet.on_change = self._compile
+        self._compile()
+
+    @property
+    def fleet(self) -> Fleet:
+        return self._fleet
+
+    @property
+    def policies(self) -> Mapping[str, Policy]:
+        return self._policies
+
+    def learn(self, evidence: Snapshot) -> None:
+        self.evidence = evidence
+        self._compile()
+
+    def choose(self, model: str, traits: RequestTraits) -> Choice:
+        """Raises ``Problem``: 404 for an unknown name, 503 when no route qualifies."""
+        name = self.aliases.get(model, model)
+        if name in self._fleet.routes:
+            return Choice(PINNED, (self._fleet.routes[name],))
+        decision = self.decide(name, traits)
+        if not decision.routes:
+            raise Problem(503, "no_route_qualifies", f"policy '{name}' has no route for this: {decision.summary()}")
+        return Choice(name, decision.routes)
+
+    def decide(self, policy: str, traits: RequestTraits) -> Decision:
+        compiled = self._compiled.get(policy)
+        if compiled is None:
+            raise self._unknown(policy)
+        return compiled.decide(traits, self._fleet.available)
+
+    def names(self) -> list[str]:
+        """What ``model`` may be: serving routes, then the other routes, policies and aliases."""
+        routes = sorted(self._fleet.routes, key=lambda name: name not in self._fleet.available)
+        return [*routes, *self._policies, *self.aliases]
+
+    def _compile(self) -> None:
+        routes = tuple(self._fleet.routes.values())
+        self._compiled = {
+            name: compile_policy(policy, routes, self.evidence) for name, policy in self._policies.items()
+        }
+
+    def _unknown(self, model: str) -> Problem:
+        shown = model if len(model) <= 100 else model[:100] + "…"
+        message = f"The model {shown!r} does not exist. Available: {', '.join(self.names())}"
+        return Problem(404, "model_not_found", message, param="model")

@@ -1,0 +1,48 @@
+"""The tables. A change here needs a migration beside it; a test compares the two."""
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table
+
+metadata = MetaData()
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("spool", String(64), nullable=False),
+    Column("opened_at", Float),
+    Column("settled_at", Float),
+    Column("tenant", String(64), nullable=False),
+    Column("asked", String(200), nullable=False),
+    Column("policy", String(200), nullable=False),
+    Column("wire", String(32), nullable=False),
+    Column("route", String(200)),
+    Column("revision", String(32)),
+    Column("outcome", String(64)),
+    Column("status", Integer),
+    Column("cache", String(16)),
+    Column("streamed", Boolean),
+    Column("input_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("cached_input_tokens", BigInteger),
+    Column("usage_source", String(16)),
+    Column("cost_nanousd", BigInteger),
+    Column("ttft_ms", Float),
+    Column("total_ms", Float),
+    Column("attempts", JSON),
+    Index("requests_settled_at", "settled_at"),
+    Index("requests_open_by_spool", "spool", "outcome"),
+)
+"""One row a request. ``outcome`` is null until it is settled."""
+
+scorecards = Table(
+    "scorecards",
+    metadata,
+    Column("run_id", String(200), primary_key=True),
+    Column("route", String(200), primary_key=True),
+    Column("revision", String(32), primary_key=True),
+    Column("suite", String(200), primary_key=True),
+    Column("language", String(64), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("scorecard", JSON, nullable=False),
+)
+"""The highest ``version`` is the version of the evidence."""

@@ -1,0 +1,163 @@
+"""The parent process: owns the listening socket, the embedded Valkey and the store's only writer; keeps workers up."""
+
+import asyncio
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from gateway import evidence
+from gateway.config import Config
+from gateway.control import create_control
+from gateway.embedded_valkey import EmbeddedValkey
+from gateway.ledger.drain import Drain
+from gateway.runtime import Runtime
+from gateway.store.store import Store
+from policies.snapshot import Snapshot
+
+log = logging.getLogger("weighbridge.supervisor")
+
+GRACE_S = 30
+_RESTART_AFTER_S = 0.5
+
+
+class _InnerServer(uvicorn.Server):
+    """Leaves the signals to the supervisor."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class StateInUse(OSError):
+    """Another gateway runs on the same state folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+
+def listen(address: Address) -> socket.socket:
+    """A bound, listening socket that workers inherit. Raises ``OSError``."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.bind((address.host, address.port))
+    listener.listen(2048)
+    listener.setblocking(False)
+    listener.set_inheritable(True)
+    return listener
+
+
+async def supervise(config: Config, listener: socket.socket, workers: int) -> None:
+    """Serves until SIGTERM or SIGINT, then stops everything it started. Raises ``StateInUse``, ``OSError``."""
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_state_lock(config.state_dir))
+        runtime = Runtime(stack.enter_context(_runtime_folder()), config.state_dir.resolve() / "spools")
+        runtime.metrics.mkdir()
+        runtime.spools.mkdir(exist_ok=True)
+        if config.cache.enabled and config.cache.url is None:
+            valkey = EmbeddedValkey(runtime.valkey_socket)
+            stack.push_async_callback(valkey.stop)
+            await valkey.start()
+        store = await Store.open(config.state_dir / "weighbridge.sqlite3")
+        stack.push_async_callback(store.close)
+        drain = Drain(runtime.spools, store)
+        stack.push_async_callback(drain.once)  # when the workers are gone
+        await stack.enter_async_context(_control(runtime, store, drain))
+        team = [asyncio.create_task(_keep_worker(config, runtime, listener, stop)) for _ in range(workers)]
+        await stop.wait()
+        await asyncio.gather(*team)
+
+
+@asynccontextmanager
+async def _control(runtime: Runtime, store: Store, drain: Drain) -> AsyncIterator[None]:
+    async def publish() -> Snapshot:
+        snapshot = await store.evidence()
+        evidence.write(runtime.evidence_file, snapshot)
+        return snapshot
+
+    await publish()
+    app = create_control(store, drain, publish)
+    server = _InnerServer(
+        uvicorn.Config(app, uds=str(runtime.control_socket), log_config=None, access_log=False, lifespan="off")
+    )
+    serving = asyncio.create_task(server.serve())
+    draining = asyncio.create_task(drain.watch())
+    try:
+        yield
+    finally:
+        draining.cancel()
+        server.should_exit = True
+        await serving
+
+
+async def _keep_worker(config: Config, runtime: Runtime, listener: socket.socket, stop: asyncio.Event) -> None:
+    """One worker, replaced when it dies, until ``stop``; then given ``GRACE_S`` to finish what it serves."""
+    while not stop.is_set():
+        process = await _start_worker(config, runtime, listener)
+        ended = asyncio.create_task(process.wait())
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not ended.done():
+            process.terminate()
+            try:
+                await asyncio.wait_for(ended, GRACE_S + 5)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        else:
+            log.error("a worker died and is replaced", extra={"pid": process.pid, "code": process.returncode})
+            await asyncio.sleep(_RESTART_AFTER_S)
+
+
+async def _start_worker(config: Config, runtime: Runtime, listener: socket.socket) -> asyncio.subprocess.Process:
+    command = [sys.executable, "-m", "gateway.worker", "--config", str(config.path), "--runtime", str(runtime.folder)]
+    command += ["--spools", str(runtime.spools), "--fd", str(listener.fileno())]
+    command += ["--parent", str(os.getpid()), "--grace-s", str(GRACE_S)]
+    return await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        pass_fds=[listener.fileno()],
+        start_new_session=True,  # Ctrl-C is for the parent, which then stops its workers in order
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(runtime.metrics)},
+    )
+
+
+@contextmanager
+def _state_lock(state_dir: Path) -> Iterator[None]:
+    state_dir.mkdir(parents=True, exist_ok=True)
+    with (state_dir / "serve.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StateInUse(
+                f"another gateway runs on {state_dir}; set WEIGHBRIDGE_STATE_DIR to another folder"
+            ) from error
+        yield
+
+
+@contextmanager
+def _runtime_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="weighbridge-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

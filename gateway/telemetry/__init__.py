@@ -1,0 +1,1 @@
+"""Metrics now, spans next: what operators see."""
