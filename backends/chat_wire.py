@@ -6,6 +6,7 @@ from backends.backend import BackendError, Piece
 from backends.sse import data_of
 from backends.usage import Usage, UsageSource
 
+DONE = b"[DONE]"
 _NULL = msgspec.Raw(b"null")
 _EMPTY = (b"null", b'""', b"[]")
 
@@ -77,6 +78,8 @@ class ChatStream:
         self._open: set[int] = set()
         self._began = False
         self._content_chunks = 0
+        self.done = False
+        """The end mark was seen."""
         self._usage: Usage | None = None
         self._usage_final = False
 
@@ -105,7 +108,8 @@ class ChatStream:
         Raises ``BackendError`` for an event that is not JSON, and for an upstream's error event.
         """
         data = data_of(frame)
-        if data is None or data == b"[DONE]":
+        if data is None or data == DONE:
+            self.done = self.done or data == DONE
             return Piece(frame, False)
         try:
             chunk = _decode_chunk(data)

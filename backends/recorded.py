@@ -30,7 +30,7 @@ class RecordedBackend:
         text = _text(call)
         content = self._recording(route).answer_to(text)
         if content is None:
-            raise BackendError("status", "unrecorded", status=404, body=_unrecorded(route))
+            raise BackendError("status", "unrecorded", status=422, body=_unrecorded(route))
         usage = Usage(-(-len(text) // _CHARS_PER_TOKEN), -(-len(content) // _CHARS_PER_TOKEN))
         head = {"id": f"chatcmpl-recorded-{next(self._ids)}", "created": int(time.time()), "model": route.model}
         return RecordedAnswer(head, content, usage, call)

@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 
 from backends.backend import BackendError, Call, Piece
-from backends.chat_wire import ChatStream, whole_usage
+from backends.chat_wire import DONE, ChatStream, whole_usage
 from backends.route import Revision, Route
 from backends.sse import Framer, FrameTooLong
 from backends.usage import Usage, UsageSource
@@ -131,6 +131,8 @@ class VllmAnswer:
                 yield batch
         if (rest := framer.rest()).strip():
             yield [self._stream.read(rest + b"\n\n")]  # a last event without its blank line
+        if self._stream.finished and not self._stream.done:
+            yield [Piece(b"data: " + DONE + b"\n\n", False)]  # complete but for the mark that clients wait for
 
     async def _whole(self) -> Piece:
         body = await _capped(self._response, self._max_bytes)
