@@ -18,7 +18,8 @@ from evaluator.suites.suite import Task
 class Retries:
     """``limit`` further tries after the first, seconds apart.
 
-    Waits double from ``first_s`` to ``longest_s``, each drawn from its upper half so that callers spread. A server's Retry-After is obeyed instead, up to ``obeyed_s``.
+    Waits double from ``first_s`` to ``longest_s``, each drawn from its upper half so that callers spread. A
+    server's Retry-After is obeyed instead, up to ``obeyed_s``.
     """
 
     limit: int = 4

@@ -12,7 +12,6 @@ from typing import Any, Literal, Self
 
 import httpx
 
-from backends.usage import Usage
 from evaluator.answer import Answer, BrokenAnswer, read_stream, read_whole
 from evaluator.prompt import chat_messages
 from policies.scorecard import Scorecard
@@ -36,20 +35,20 @@ class Refused(Exception):
 
 
 class CallFailed(Exception):
-    """One call gave no answer. ``request_id``, ``route`` and ``revision`` as far as response headers told them."""
+    """One call gave no answer. ``headers``: the response's, if it got so far."""
 
     def __init__(
         self,
         reason: str,
+        headers: Mapping[str, str],
         *,
-        retryable: bool,
+        retryable: bool = True,
         retry_after_s: float | None = None,
-        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(reason)
+        self.headers = headers
         self.retryable = retryable
         self.retry_after_s = retry_after_s
-        self.headers = headers or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,7 @@ class Client:
         return True
 
     async def ask(self, model: str, language: str, prompt: str, sampling: Sampling) -> Answer:
-        """One streamed chat completion, read to its end. Raises CallFailed, or Refused when no other call can do better."""
+        """One streamed chat completion, read to its end. Raises CallFailed, or Refused if every call would fail."""
         body = {
             "model": model,
             "messages": chat_messages(language, prompt),
@@ -138,12 +137,13 @@ class Client:
             "stream_options": {"include_usage": True},
             **asdict(sampling),
         }
+        sent = {**self._cache_headers, "x-weighbridge-language": language}
         headers: Mapping[str, str] = {}
         started = time.perf_counter()
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
-                self._http.stream("POST", "/chat/completions", json=body, headers=self._cache_headers) as response,
+                self._http.stream("POST", "/chat/completions", json=body, headers=sent) as response,
             ):
                 headers = response.headers
                 if response.status_code != 200:
@@ -153,14 +153,12 @@ class Client:
                     return read_whole(await response.aread(), headers, started)
                 return await read_stream(response.aiter_bytes(), headers, started)
         except BrokenAnswer as error:
-            raise CallFailed(str(error), retryable=True, headers=headers) from error
+            raise CallFailed(str(error), headers) from error
         except TimeoutError as error:
-            raise CallFailed(
-                f"no whole answer within {self._timeout_s:g} s", retryable=True, headers=headers
-            ) from error
+            raise CallFailed(f"no whole answer within {self._timeout_s:g} s", headers) from error
         except (httpx.TransportError, httpx.DecodingError) as error:
             reason = f"{type(error).__name__}: {error}".removesuffix(": ")
-            raise CallFailed(reason, retryable=True, headers=headers) from error
+            raise CallFailed(reason, headers) from error
 
     async def bill(self, request_id: str) -> Bill | None:
         """What the ledger says of a request; None when it is not settled a second and a half later, or not known."""
@@ -171,7 +169,7 @@ class Client:
             except (httpx.TransportError, ValueError):
                 row = {}
             if row.get("cost_nanousd") is not None and row.get("outcome"):
-                return Bill(int(row["cost_nanousd"]), max(1, len(row.get("attempts", ()))))
+                return Bill(int(row["cost_nanousd"]), max(1, len(row.get("attempts") or ())))
             if wait_s is not None:
                 await asyncio.sleep(wait_s)
         return None
@@ -215,9 +213,9 @@ def _failure(response: httpx.Response) -> Exception:
         return Refused(reason)
     return CallFailed(
         reason,
+        response.headers,
         retryable=response.status_code in _RETRYABLE,
         retry_after_s=_retry_after_s(response.headers.get("retry-after")),
-        headers=response.headers,
     )
 
 

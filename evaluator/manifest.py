@@ -4,15 +4,29 @@ import os
 import platform
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from evaluator.asking import Retries
 from evaluator.plan import Plan
+from evaluator.replay import Limits
+from evaluator.store.run_folder import RunFolder
 
 
-def manifest(plan: Plan, run_id: str, limits: Mapping[str, object], command: Sequence[str]) -> dict[str, object]:
+def opened(folder: RunFolder, plan: Plan, limits: Limits, retries: Retries, command: Sequence[str]) -> dict[str, Any]:
+    """The run's manifest, written when it begins; a later command that resumes it adds its concurrency if that differs."""
+    facts = folder.read("manifest.json") or _manifest(plan, folder.run_id, limits, retries, command)
+    if limits.concurrency not in facts["limits"]["concurrency"]:
+        facts["limits"]["concurrency"].append(limits.concurrency)
+    folder.write("manifest.json", facts)
+    return facts
+
+
+def _manifest(plan: Plan, run_id: str, limits: Limits, retries: Retries, command: Sequence[str]) -> dict[str, Any]:
     """JSON values. ``price_date`` is the day on which the gateway priced the first samples."""
     now = datetime.now(UTC)
     return {
@@ -20,7 +34,7 @@ def manifest(plan: Plan, run_id: str, limits: Mapping[str, object], command: Seq
         **plan.identity,
         "tasks": len(plan.tasks),
         "partial": plan.is_slice,
-        "limits": dict(limits),
+        "limits": {"concurrency": [limits.concurrency], "judging": limits.judging, "retries": asdict(retries)},
         "started_at": now.isoformat(timespec="seconds"),
         "price_date": now.date().isoformat(),
         "host": {"cpus": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},

@@ -66,8 +66,8 @@ class Plan:
         """Samples in all."""
         return len(self.tasks) * self.samples
 
-    def keys(self) -> Iterator[tuple[Task, int]]:
-        """Every task once, then every task again: repetitions of one task lie apart, so that no prefix cache times them."""
+    def rounds(self) -> Iterator[tuple[Task, int]]:
+        """Every task once, then every task again: repetitions lie apart, so that a prefix cache flatters them less."""
         return ((task, sample) for sample in range(self.samples) for task in self.tasks)
 
     @property

@@ -1,4 +1,4 @@
-"""What a long replay is doing, for somebody who watches: on a terminal one line that changes, else a line now and then."""
+"""What a long replay is doing, for somebody who watches: a line that changes on a terminal, else one now and then."""
 
 import asyncio
 import time
@@ -74,9 +74,7 @@ async def shown(progress: Progress, stream: TextIO, *, every_s: float = 5) -> As
             async with _every(0.25, lambda: live.update(Text(progress.line()), refresh=True)):
                 yield
     else:
-        async with _every(
-            every_s, lambda: console.print(progress.line(), soft_wrap=True, highlight=False, markup=False)
-        ):
+        async with _every(every_s, lambda: print(progress.line(), file=stream, flush=True)):
             yield
 
 

@@ -23,7 +23,10 @@ class Verdicts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``concurrency``: calls in flight. ``judging``: samples judged at once."""
+    """``concurrency``: calls in flight. ``judging``: samples that the judge takes at once.
+
+    Their sum settles: looking up what a sample cost waits for the gateway's ledger and should not hold up the judge.
+    """
 
     concurrency: int
     judging: int
@@ -51,34 +54,42 @@ class Replay:
         self._limits = limits
         self._asker = Asker(client, plan, retries, progress)
         self._tasks = {task.task_id: task for task in plan.tasks}
-        self._queue: asyncio.Queue[Sample | None] = asyncio.Queue(maxsize=2 * limits.judging)
+        self._asked = 0
+        self._settlers = limits.judging + limits.concurrency
+        self._queue: asyncio.Queue[Sample | None] = asyncio.Queue(maxsize=self._settlers)
 
     async def run(self) -> None:
         """Asks what was never answered and judges what was never judged. Raises Refused and Unreachable."""
         stored, settled = recover(self._folder, self._progress)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(self._limits.judging):
+                for _ in range(self._settlers):
                     group.create_task(self._settle_queued())
                 group.create_task(self._fill_queue(stored, settled))
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
 
+    @property
+    def asked(self) -> int:
+        """Samples asked by this command, not by an earlier one."""
+        return self._asked
+
     async def _fill_queue(self, stored: set[tuple[str, int]], settled: set[tuple[str, int]]) -> None:
         for sample in self._folder.samples.rows():
             if sample.key not in settled:
                 await self._queue.put(sample)
-        missing = ((task, number) for task, number in self._plan.keys() if (task.task_id, number) not in stored)
+        missing = ((task, number) for task, number in self._plan.rounds() if (task.task_id, number) not in stored)
         async with asyncio.TaskGroup() as group:
             for _ in range(self._limits.concurrency):
                 group.create_task(self._ask(missing))
-        for _ in range(self._limits.judging):
+        for _ in range(self._settlers):
             await self._queue.put(None)
 
     async def _ask(self, missing: Iterator[tuple[Task, int]]) -> None:
         for task, number in missing:
             sample = await self._asker.sample(task, number)
             await asyncio.to_thread(self._folder.samples.append, sample)
+            self._asked += 1
             await self._queue.put(sample)
 
     async def _settle_queued(self) -> None:

@@ -141,8 +141,17 @@ def _group(plan: Plan, sample: Sample, language: str) -> Group:
     )
 
 
-def scorecard(plan: Plan, group: Group, tally: Tally, run_id: str, manifest: Mapping[str, object]) -> Scorecard:
-    """Whole only if this one revision was asked every task of the language as often as planned, and chose none itself."""
+def scorecards(plan: Plan, folder: RunFolder, manifest: Mapping[str, object]) -> list[Scorecard]:
+    """One for each route, revision and language that answered or failed, unless only from a cache."""
+    return [
+        _scorecard(plan, group, tally, folder.run_id, manifest)
+        for group, tally in tallies(plan, folder).items()
+        if tally.asked
+    ]
+
+
+def _scorecard(plan: Plan, group: Group, tally: Tally, run_id: str, manifest: Mapping[str, object]) -> Scorecard:
+    """Whole only if this one revision was asked every task of the language, as often as planned, by its own name."""
     no_answer, unscorable = tally.statuses[Status.NO_ANSWER], tally.statuses[Status.UNSCORABLE]
     assert tally.scored + no_answer + unscorable == tally.asked, "a sample is missing from its scorecard"
     planned = plan.samples * sum(task.language == group.language for task in plan.tasks)

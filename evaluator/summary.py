@@ -1,6 +1,6 @@
 """A finished replay in at most ten lines, or as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,18 +15,24 @@ _CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of the scorecards. ``as_wanted`` is False if the gateway did not take them."""
+
+    as_wanted: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """``tally`` is over all routes and languages of the run; ``asked_now`` and ``seconds`` are this command's own."""
 
     plan: Plan
-    run_id: str
     folder: Path
     tally: Tally
     cards: Sequence[Scorecard]
     asked_now: int
     seconds: float
-    posted: str
-    """What became of the scorecards, as a sentence's end."""
+    posted: Posted
     command: str
 
     def lines(self) -> list[str]:
@@ -38,7 +44,7 @@ class Summary:
             self._latency(),
             self._cost(),
             f"  time     {duration(self.seconds)} for {self.asked_now} samples asked by this command",
-            f"  results  {self.folder}; scorecards {self.posted}",
+            f"  results  {self.folder}; scorecards {self.posted.note}",
             f"  again    {self.command}",
         ]
 
@@ -46,7 +52,7 @@ class Summary:
         tally = self.tally
         low, high = tally.interval(_CONFIDENCE)
         return {
-            "run_id": self.run_id,
+            "run_id": self.folder.name,
             "folder": str(self.folder),
             "command": self.command,
             "summary": {
@@ -69,7 +75,7 @@ class Summary:
                 "cost_unknown": tally.cost_unknown,
                 "asked_now": self.asked_now,
                 "seconds": round(self.seconds, 3),
-                "posted": self.posted,
+                "posted": self.posted.note,
             },
             "scorecards": [asdict(card) for card in self.cards],
         }
@@ -109,11 +115,11 @@ class Summary:
         return line + (f"; {tally.from_cache} from cache, left out" if tally.from_cache else "")
 
     def _latency(self) -> str:
-        first, whole = self.tally.ttft_ms, self.tally.total_ms
-        return (
-            f"  latency  first token p50 {milliseconds(quantile(first, 0.5))}, p99 {milliseconds(quantile(first, 0.99))}; "
-            f"whole p50 {milliseconds(quantile(whole, 0.5))}, p99 {milliseconds(quantile(whole, 0.99))}"
-        )
+        times = []
+        for name, values in (("first token", self.tally.ttft_ms), ("whole", self.tally.total_ms)):
+            p50, p99 = milliseconds(quantile(values, 0.5)), milliseconds(quantile(values, 0.99))
+            times.append(f"{name} p50 {p50}, p99 {p99}")
+        return "  latency  " + "; ".join(times)
 
     def _cost(self) -> str:
         tally = self.tally

@@ -43,6 +43,10 @@ class RunFolder:
         self.outcomes.__exit__(kind, error, trace)
         os.close(self._hold)
 
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
     def read(self, name: str) -> dict[str, Any] | None:
         """A JSON document of the run; None when it was not written yet."""
         file = self.path / name
