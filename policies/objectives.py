@@ -14,11 +14,18 @@ INPUT_SHARE = 3
 """Input tokens to one output token in the blended price: a chat about code reads more than it writes."""
 
 
+Unit = Literal["nanousd", "share", "ms"]
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What an objective goes by for one route; ``value`` None when it was never measured, which orders last."""
+    """What an objective goes by for one route, as "``value`` in ``unit``, ``meaning``".
+
+    ``value`` None was never measured, and orders last.
+    """
 
     value: float | None
+    unit: Unit
     meaning: str
     run_id: str | None = None
 
@@ -40,8 +47,8 @@ def order(
 
 def _blended_prices(policy: Policy, routes: Sequence[Route], evidence: Evidence) -> list[Figure]:
     """Declared, so known before any run: a new route is not the dearest merely for being new."""
-    meaning = f"nano-dollars per million tokens, {INPUT_SHARE} in to 1 out"
-    return [Figure(_blended(route), meaning) for route in routes]
+    meaning = f"per million tokens, {INPUT_SHARE} in to 1 out"
+    return [Figure(_blended(route), "nanousd", meaning) for route in routes]
 
 
 def _blended(route: Route) -> int:
@@ -52,7 +59,7 @@ def _means(policy: Policy, routes: Sequence[Route], evidence: Evidence) -> list[
     suite, language = policy.suite or _most_measured(routes, evidence)
     cards = [evidence.scorecard(route.name, route.revision.id, suite, language) for route in routes]
     meaning = f"mean pass@1 on {suite}" + (f" ({language})" if language else "") if suite else "mean pass@1"
-    return [_figure(card, "pass_at_1", meaning) for card in cards]
+    return [_figure(card, "pass_at_1", "share", meaning) for card in cards]
 
 
 def _most_measured(routes: Sequence[Route], evidence: Evidence) -> tuple[str, str | None]:
@@ -65,14 +72,14 @@ def _most_measured(routes: Sequence[Route], evidence: Evidence) -> tuple[str, st
 def _first_tokens(policy: Policy, routes: Sequence[Route], evidence: Evidence) -> list[Figure]:
     suite, language = policy.suite or (None, None)
     cards = [timed_scorecard(evidence, route, suite, language) for route in routes]
-    return [_figure(card, "ttft_p50_ms", "first token at p50, ms") for card in cards]
+    return [_figure(card, "ttft_p50_ms", "ms", "to the first token at p50") for card in cards]
 
 
-def _figure(card: Scorecard | None, name: Literal["pass_at_1", "ttft_p50_ms"], meaning: str) -> Figure:
+def _figure(card: Scorecard | None, name: Literal["pass_at_1", "ttft_p50_ms"], unit: Unit, meaning: str) -> Figure:
     if card is None or card.partial:
-        return Figure(None, meaning)
+        return Figure(None, unit, meaning)
     value: float | None = getattr(card, name)
-    return Figure(value, meaning, card.run_id)
+    return Figure(value, unit, meaning, card.run_id)
 
 
 _FIGURES: dict[Objective, Callable[[Policy, Sequence[Route], Evidence], list[Figure]]] = {

@@ -109,7 +109,8 @@ def _scorecard(data: object) -> Scorecard:
 
 def _broken_rules(card: Scorecard) -> Iterable[tuple[bool, str]]:
     names = (card.run_id, card.route, card.revision, card.suite, card.suite_hash, card.language)
-    yield not all(names), "run_id, route, revision, suite, suite_hash and language are not empty"
+    rule = "run_id, route, revision, suite, suite_hash and language are printable and not empty"
+    yield not all(name and name.isprintable() for name in names), rule
     yield any(getattr(card, name) < 0 for name in (*_COUNTS, *_TOTALS)), "counts and totals are not negative"
     yield not _is_utc(card.measured_at), f"measured_at is ISO 8601 in UTC, and {card.measured_at!r} is not"
     counted = card.scored + card.no_answer + card.unscorable

@@ -1,0 +1,56 @@
+"""Asks a running gateway, for the commands that show what it knows."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+import httpx
+
+from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
+
+DEFAULT_BASE_URL = "http://127.0.0.1:8080/v1"
+
+base_url_option: Callable[[Any], Any] = click.option(
+    "--base-url",
+    default=DEFAULT_BASE_URL,
+    show_default=True,
+    metavar="URL",
+    help="A running gateway. Its key is taken from WEIGHBRIDGE_API_KEY.",
+)
+
+
+def get_json(base_url: str, path: str, params: Mapping[str, str | int] | None = None) -> Any:
+    """The decoded answer to `GET base_url/path`; raises a Failure that says what to do."""
+    key = os.environ.get("WEIGHBRIDGE_API_KEY")
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    url = f"{base_url.rstrip('/')}/{path}"
+    try:
+        response = httpx.get(url, params=params, headers=headers, timeout=30)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        advice = "start one with `weighbridge serve --config FILE`, or name it with --base-url"
+        raise MissingFailure(f"no gateway answers at {base_url} ({error}); {advice}") from error
+    if response.status_code != 200:
+        raise _refusal(response, base_url)
+    try:
+        return response.json()
+    except ValueError as error:
+        raise MissingFailure(f"{url} answers, but not with JSON: is this a Weighbridge gateway?") from error
+
+
+def _refusal(response: httpx.Response, base_url: str) -> Failure:
+    said = _message(response)
+    if response.status_code in (401, 403):
+        return ConfigFailure(f"{base_url} refuses the key: {said}; set WEIGHBRIDGE_API_KEY to the gateway's own")
+    if response.status_code in (400, 404, 422):
+        return ConfigFailure(f"{base_url}: {said}")
+    return MissingFailure(f"{base_url} answers {response.status_code}: {said}")
+
+
+def _message(response: httpx.Response) -> str:
+    """The message of an error in OpenAI's shape, or the beginning of whatever came instead."""
+    try:
+        message = response.json()["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        message = response.text
+    return str(message)[:500] or response.reason_phrase
