@@ -6,6 +6,7 @@ request then costs a few comparisons for each route; reasons are put into words 
 
 from collections.abc import Container, Iterable
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from backends.route import Route
 from policies.objectives import Figure, order
@@ -79,7 +80,7 @@ class Decision:
                 parts.append(f"{candidate.route.name} dropped by {', '.join(broken)}")
         return "; ".join(parts)
 
-    def explain(self) -> dict[str, object]:
+    def explain(self) -> dict[str, Any]:
         """The decision as plain types for JSON: every route, kept first, on which figures and from which runs."""
         policy = self.compiled.policy
         return {
@@ -104,7 +105,7 @@ class Decision:
         asked = [requirement.judge(route, self.request) for requirement in REQUEST_REQUIREMENTS]
         return [*candidate.findings, *asked, serving]
 
-    def _explain(self, candidate: Candidate) -> dict[str, object]:
+    def _explain(self, candidate: Candidate) -> dict[str, Any]:
         figure = candidate.otherwise_figure if self.used_otherwise else candidate.figure
         return {
             "route": candidate.route.name,
