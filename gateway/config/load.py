@@ -86,21 +86,35 @@ def _validated(source: Source, values: object) -> ConfigSection:
     _report(source, map(describe, faults))
     if not isinstance(values, dict):
         return ConfigSection(routes={})
-    rest = deepcopy(values)
-    rest.setdefault("routes", {})
-    for fault in faults:
-        _cut(rest, fault["loc"])
+    rest = {"routes": {}, **deepcopy(values)}
+    try:
+        for fault in faults:
+            _cut_setting(rest, fault["loc"])
+        return ConfigSection.model_validate(rest)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            _cut_entry(rest, fault["loc"])
     return ConfigSection.model_validate(rest)
 
 
-def _cut(values: dict[str, Any], at: Location) -> None:
+def _cut_setting(values: dict[str, Any], at: Location) -> None:
+    """Removes the one setting at ``at``, if it can be found."""
+    if at == ("api_key",):
+        values["api_key"] = "unusable"  # there is one: whether it is needed is not the question
+        return
+    within: object = values
+    for step in at[:-1]:
+        within = within.get(step) if isinstance(within, dict) else None
+    if isinstance(within, dict):
+        within.pop(at[-1], None)
+
+
+def _cut_entry(values: dict[str, Any], at: Location) -> None:
     """Removes the route, policy or setting that ``at`` lies in, or else the whole section."""
     key = str(at[0])
     section = values.get(key)
     if isinstance(section, dict) and len(at) > 1:
         section.pop(at[1], None)
-    elif key == "api_key":
-        values[key] = "unusable"  # there is one: whether it is needed is not the question
     elif key == "routes":
         values[key] = {}
     else:

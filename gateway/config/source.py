@@ -41,8 +41,8 @@ class Source:
         return Problem(self.file, line, location, message, fix)
 
     def report(self, location: Location, message: str, fix: str) -> None:
-        """Only the first problem of a place is kept: others would follow from it."""
-        if all(problem.location != location for problem in self.problems):
+        """Only the first problem of a place, or within it, is kept: others would follow from it."""
+        if all(problem.location[: len(location)] != location for problem in self.problems):
             self.problems.append(self.problem(location, message, fix))
 
 
@@ -60,8 +60,16 @@ def read(text: str, file: str, env: Mapping[str, str]) -> Source:
         source.problems.append(_unreadable(file, None, "nested too deeply"))
     else:
         if root is not None:
-            source.values = _Reader(source, env).value(root, ())
+            try:
+                source.values = _Reader(source, env).value(root, ())
+            except _TooLarge:
+                fix = "write fewer settings, and repeated parts out"
+                source.problems = [Problem(file, None, (), "too large or too deep, perhaps by its aliases", fix)]
     return source
+
+
+class _TooLarge(Exception):
+    pass
 
 
 def _unreadable(file: str, line: int | None, reason: str) -> Problem:
@@ -78,8 +86,7 @@ class _Reader:
         self._source.lines.setdefault(at, node.start_mark.line + 1)
         self._left -= 1
         if self._left < 0 or len(at) > _MAX_DEPTH:
-            self._source.report((), "aliases make it too large or too deep", "write the repeated parts out")
-            return None
+            raise _TooLarge
         if node.tag not in _TAGS.get(type(node), ()):
             self._source.report(at, f"tag {node.tag.replace(_CORE, '!!')} is not allowed", "write a plain value")
             return None
@@ -95,9 +102,6 @@ class _Reader:
             if not isinstance(key, yaml.ScalarNode):
                 self._source.report(at, "a key must be a plain word", "quote it, or write a word")
                 continue
-            if key.tag == _CORE + "merge":
-                self._source.report((*at, key.value), "merge keys are not supported", "write the keys out")
-                continue
             place = (*at, key.value)
             if key.value in values:
                 first, again = self._source.lines[place], key.start_mark.line + 1
@@ -105,6 +109,9 @@ class _Reader:
                 self._source.problems.append(Problem(self._source.file, again, place, "written twice", fix))
                 continue
             self._source.lines[place] = key.start_mark.line + 1
+            if key.tag == _CORE + "merge":
+                self._source.report(place, "merge keys are not supported", "write the keys out")
+                continue
             values[key.value] = self.value(item, place)
         return values
 

@@ -1,0 +1,243 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from backends.price import Price
+from gateway.config import Config, ConfigError, is_loopback, load_config
+from policies.policy import Policy
+from policies.requirements import (
+    ContextAtLeast,
+    LanguagesInclude,
+    LatencyP99,
+    LicenceIn,
+    OpenWeights,
+    PassAt1,
+    ResidencyIs,
+)
+
+Load = Callable[..., Config]
+
+WHOLE = """\
+routes:
+  llama-3.1-70b:
+    backend: vllm
+    model: meta-llama/Llama-3.1-70B-Instruct
+    replicas: [http://a100-1:8000, http://a100-2:8000/v1]
+    context_window: 128000
+    licence: llama-3.1-community
+    residency: self_hosted
+    open_weights: true
+    fine_tuning: yes
+    languages: {only: [Python, rust]}
+    revision: 1.10
+    price: {gpu_hour_usd: 1.80, gpus: 4, tokens_per_second: 1660}
+    api_key: ${UPSTREAM_KEY}
+    headers: {X-Team: assistants}
+  small:
+    backend: recorded
+    recording: small.jsonl
+    prompts: prompts.jsonl
+    price: {input: 0.60, output: 2.40, cached_input: 0.06}
+policies:
+  auto:
+    objective: cheapest
+    require:
+      pass_at_1: {suite: humaneval+, at_least: 0.80, confidence: 0.9, min_tasks: 100, language: Python}
+      ttft_p99_ms: 2500
+      total_p99_ms: 9000
+      residency: self_hosted
+      licence: llama-3.1-community
+      open_weights: true
+      context: 64000
+      languages: [rust]
+    otherwise: most_accurate
+    unmeasured: allow
+aliases: {gpt-4o: auto}
+server: {host: 0.0.0.0, port: 9000, workers: 2}
+limits: {max_body_bytes: 1000, first_token_s: 2.5}
+cache: {url: "valkey://:secret@cache:6379/1", ttl_s: 60, max_entry_bytes: 10, enabled: false}
+state_dir: /var/lib/weighbridge
+api_key: ${WEIGHBRIDGE_API_KEY}
+"""
+ENV = {"UPSTREAM_KEY": "sk-upstream", "WEIGHBRIDGE_API_KEY": "sk-gateway"}
+ROUTE = "routes: {r: {backend: vllm, model: m, replicas: [http://h:8000]}}\n"
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    """Writes a config file and loads it, with an environment of its own."""
+    for name in ("small.jsonl", "prompts.jsonl"):
+        (tmp_path / name).write_text("{}\n")
+
+    def load(text: str | bytes, **env: str) -> Config:
+        path = tmp_path / "weighbridge.yaml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return load_config(path, env)
+
+    return load
+
+
+def said(load: Load, text: str | bytes, **env: str) -> list[tuple[int | None, str, str]]:
+    """Line, key and message with fix of every problem."""
+    with pytest.raises(ConfigError) as caught:
+        load(text, **env)
+    return [(p.line, p.key, f"{p.message}; {p.fix}") for p in caught.value.problems]
+
+
+def test_every_setting_arrives_where_it_belongs(load: Load, tmp_path: Path) -> None:
+    config = load(WHOLE, **ENV)
+    llama, small = config.routes["llama-3.1-70b"], config.routes["small"]
+    assert llama.replicas == ("http://a100-1:8000", "http://a100-2:8000")
+    assert (llama.context_window, llama.licence, llama.residency) == (128000, "llama-3.1-community", "self_hosted")
+    assert (llama.open_weights, llama.fine_tuning) == (True, True)
+    assert llama.languages == {"python", "rust"}
+    assert llama.revision.declared == "1.10"
+    assert llama.price == Price(1_204_819_277, 1_204_819_277)
+    assert llama.headers == {"x-team": "assistants", "authorization": "Bearer sk-upstream"}
+    assert small.price == Price(600_000_000, 2_400_000_000, 60_000_000)
+    assert (small.recording, small.prompts) == (str(tmp_path / "small.jsonl"), str(tmp_path / "prompts.jsonl"))
+    assert small.model == "small" and small.replicas == ()
+    assert config.policies == {
+        "auto": Policy(
+            "auto",
+            "cheapest",
+            (
+                ResidencyIs("self_hosted"),
+                LicenceIn(frozenset({"llama-3.1-community"})),
+                OpenWeights(True),
+                ContextAtLeast(64000),
+                LanguagesInclude(frozenset({"rust"})),
+                PassAt1("humaneval+", 0.80, "python", 0.9, 100),
+                LatencyP99("ttft_p99_ms", 2500, "humaneval+", "python"),
+                LatencyP99("total_p99_ms", 9000, "humaneval+", "python"),
+            ),
+            "most_accurate",
+            "allow",
+        )
+    }
+    assert config.aliases == {"gpt-4o": "auto"}
+    assert (config.server.host, config.server.port, config.server.workers) == ("0.0.0.0", 9000, 2)
+    assert (config.limits.max_body_bytes, config.limits.first_token_s) == (1000, 2.5)
+    assert config.cache.url == "redis://:secret@cache:6379/1"
+    assert (config.cache.enabled, config.cache.ttl_s, config.cache.max_entry_bytes) == (False, 60, 10)
+    assert config.state_dir == Path("/var/lib/weighbridge")
+    assert config.api_key == "sk-gateway"
+    assert config.warnings == ()
+
+
+def test_secrets_are_not_in_its_representation(load: Load) -> None:
+    shown = repr(load(WHOLE, **ENV))
+    assert "sk-upstream" not in shown and "sk-gateway" not in shown and ":secret@" not in shown
+
+
+def test_one_route_is_enough(load: Load) -> None:
+    config = load(ROUTE)
+    assert config.policies == {"auto": Policy("auto")}
+    assert (config.server.host, config.server.port, config.api_key) == ("127.0.0.1", 8080, None)
+    assert config.limits.max_body_bytes == 32 * 1024 * 1024
+    assert config.cache.enabled and config.cache.url is None
+    assert config.state_dir == Path(".weighbridge")
+
+
+def test_no_policy_is_implied_where_its_name_is_taken_or_policies_are_written(load: Load) -> None:
+    assert load(ROUTE.replace("{r:", "{auto:")).policies == {}
+    assert load(ROUTE + "policies: {}").policies == {}
+
+
+def test_environment_fills_in_and_is_never_read_as_yaml(load: Load) -> None:
+    text = (
+        ROUTE
+        + "state_dir: ${DIR}/x-${NOT_SET:-default}-$${DIR}\nserver: {port: '${PORT:-81}'}\ncache: {url: '${C:-}'}\n"
+    )
+    config = load(text, DIR="/a: {b}")
+    assert config.state_dir == Path("/a: {b}/x-default-${DIR}")
+    assert config.server.port == 81 and config.cache.url is None
+
+
+def test_the_state_directory_of_the_environment_goes_first(load: Load) -> None:
+    assert load(ROUTE + "state_dir: /a", WEIGHBRIDGE_STATE_DIR="/b").state_dir == Path("/b")
+
+
+def test_api_key_comes_from_the_environment_even_when_the_file_is_silent(load: Load) -> None:
+    assert load(ROUTE, WEIGHBRIDGE_API_KEY="k").api_key == "k"
+    assert load(ROUTE + "api_key: ${WEIGHBRIDGE_API_KEY}\n").api_key is None
+    assert load(ROUTE + "api_key: ${WEIGHBRIDGE_API_KEY}\n", WEIGHBRIDGE_API_KEY="").api_key is None
+
+
+def test_a_route_without_a_price_is_worth_a_warning_beside_others(load: Load) -> None:
+    priced = "  s: {backend: recorded, recording: small.jsonl, price: {input: 1, output: 1}}\n"
+    config = load("routes:\n  r: {backend: vllm, model: m, replicas: [http://h]}\n" + priced)
+    (warning,) = config.warnings
+    assert (warning.line, warning.key) == (2, "routes.r")
+    assert "free to the policy 'auto'" in warning.message
+
+
+def test_aliases_of_yaml_may_repeat_a_part(load: Load) -> None:
+    text = "routes:\n  a: &a {backend: vllm, model: m, replicas: [http://h]}\n  b: *a\n"
+    assert set(load(text).routes) == {"a", "b"}
+
+
+def test_loopback_is_what_no_other_machine_can_reach() -> None:
+    assert all(map(is_loopback, ["127.0.0.1", "127.9.9.9", "::1", "localhost"]))
+    assert not any(map(is_loopback, ["0.0.0.0", "::", "10.0.0.1", "example.org", ""]))
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [", "a: b: c", "\t- x", "- 1\n- 2\n", "just text", "a: 1\n---\nb: 2\n", "[" * 5000, "a: *b", "\x00"]
+)
+def test_what_is_no_mapping_is_refused(load: Load, text: str) -> None:
+    assert said(load, text)
+
+
+def test_a_missing_file_and_one_in_another_encoding_are_said_so(load: Load, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load_config(tmp_path / "none.yaml", {})
+    assert said(load, b"routes:\n  \xff: 1\n") == [(2, "", "not UTF-8 text; save it as UTF-8")]
+
+
+def test_an_empty_file_says_what_is_missing(load: Load) -> None:
+    ((line, key, message),) = said(load, "")
+    assert (line, key) == (1, "routes") and message.startswith("missing; write for example `routes: ")
+
+
+def test_bombs_are_refused_quickly(load: Load) -> None:
+    bomb = "x0: &x0 [a]\n" + "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, 12))
+    assert "too large or too deep" in str(said(load, bomb))
+    assert "too large or too deep" in str(said(load, "routes: &r\n  r: *r\n"))
+
+
+wild = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["routes", "policies", "r", "api_key", "require", "server", "host", "x"]), inner
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(max_size=60) | wild.map(lambda value: f"{ROUTE}{value!r}") | wild.map(repr))
+def test_wild_files_load_or_say_why(load: Load, text: str) -> None:
+    try:
+        load(text.encode("utf-8", "surrogatepass"))
+    except ConfigError as error:
+        assert error.problems
+        assert all(problem.message and problem.fix for problem in error.problems)
+
+
+sections = st.sampled_from(["routes", "policies", "aliases", "server", "limits", "cache", "state_dir", "api_key"])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(sections, st.dictionaries(sections | st.sampled_from(["host", "port"]), wild) | wild))
+def test_wild_settings_of_real_sections_load_or_say_why(load: Load, values: dict[str, object]) -> None:
+    try:
+        load("".join(f"{key}: {value!r}\n" for key, value in values.items()).encode("utf-8", "surrogatepass"))
+    except ConfigError as error:
+        assert all(problem.message and problem.fix for problem in error.problems)
