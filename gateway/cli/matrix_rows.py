@@ -122,7 +122,7 @@ def _result(key: SuiteKey, revision: str | None, cards: Sequence[Scorecard]) -> 
     current = [card for card in cards if card.revision == revision]
     if current:
         card = newest(current)
-        return SuiteResult(*key, card, "partial: not the whole suite" if card.partial else "")
+        return SuiteResult(*key, card, "partial suite" if card.partial else "")
     if cards:
         before = newest(cards)
         return SuiteResult(*key, None, f"measured at {before.revision}")
