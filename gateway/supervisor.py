@@ -9,34 +9,21 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
 
-from gateway import evidence
 from gateway.config import Config
-from gateway.control import create_control
 from gateway.embedded_valkey import EmbeddedValkey
-from gateway.ledger.drain import Drain
 from gateway.runtime import Runtime
-from gateway.store.store import Store
-from policies.snapshot import Snapshot
 
 log = logging.getLogger("weighbridge.supervisor")
 
 GRACE_S = 30
 _RESTART_AFTER_S = 0.5
-
-
-class _InnerServer(uvicorn.Server):
-    """Leaves the signals to the supervisor."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class StateInUse(OSError):
@@ -76,36 +63,18 @@ async def supervise(config: Config, listener: socket.socket, workers: int) -> No
             valkey = EmbeddedValkey(runtime.valkey_socket)
             stack.push_async_callback(valkey.stop)
             await valkey.start()
-        store = await Store.open(config.state_dir / "weighbridge.sqlite3")
-        stack.push_async_callback(store.close)
-        drain = Drain(runtime.spools, store)
-        stack.push_async_callback(drain.once)  # when the workers are gone
-        await stack.enter_async_context(_control(runtime, store, drain))
         team = [asyncio.create_task(_keep_worker(config, runtime, listener, stop)) for _ in range(workers)]
+        await asyncio.sleep(0)  # the workers begin to load before we do
+        await stack.enter_async_context(_keeper(config, runtime))
         await stop.wait()
         await asyncio.gather(*team)
 
 
-@asynccontextmanager
-async def _control(runtime: Runtime, store: Store, drain: Drain) -> AsyncIterator[None]:
-    async def publish() -> Snapshot:
-        snapshot = await store.evidence()
-        evidence.write(runtime.evidence_file, snapshot)
-        return snapshot
+def _keeper(config: Config, runtime: Runtime) -> AbstractAsyncContextManager[None]:
+    """The seam behind which SQLAlchemy is loaded: half a second that no request waits for."""
+    from gateway.keeper import keep  # noqa: PLC0415
 
-    await publish()
-    app = create_control(store, drain, publish)
-    server = _InnerServer(
-        uvicorn.Config(app, uds=str(runtime.control_socket), log_config=None, access_log=False, lifespan="off")
-    )
-    serving = asyncio.create_task(server.serve())
-    draining = asyncio.create_task(drain.watch())
-    try:
-        yield
-    finally:
-        draining.cancel()
-        server.should_exit = True
-        await serving
+    return keep(config.state_dir / "weighbridge.sqlite3", runtime)
 
 
 async def _keep_worker(config: Config, runtime: Runtime, listener: socket.socket, stop: asyncio.Event) -> None:
@@ -123,7 +92,8 @@ async def _keep_worker(config: Config, runtime: Runtime, listener: socket.socket
             except TimeoutError:
                 process.kill()
                 await process.wait()
-        else:
+        mark_process_dead(process.pid, str(runtime.metrics))  # type: ignore[no-untyped-call]
+        if not stop.is_set():
             log.error("a worker died and is replaced", extra={"pid": process.pid, "code": process.returncode})
             await asyncio.sleep(_RESTART_AFTER_S)
 

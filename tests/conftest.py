@@ -1,0 +1,3 @@
+"""Fixtures live in tests/fixtures, a module each."""
+
+pytest_plugins = ["tests.fixtures.upstream", "tests.fixtures.gateway"]
