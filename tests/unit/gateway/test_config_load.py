@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from backends.price import Price
 from gateway.config import Config, ConfigError, is_loopback, load_config
+from gateway.config.schema import keys_at
 from policies.policy import Policy
 from policies.requirements import (
     ContextAtLeast,
@@ -63,6 +65,18 @@ state_dir: /var/lib/weighbridge
 api_key: ${WEIGHBRIDGE_API_KEY}
 """
 ENV = {"UPSTREAM_KEY": "sk-upstream", "WEIGHBRIDGE_API_KEY": "sk-gateway"}
+LOCATIONS = (
+    (),
+    ("routes", "r"),
+    ("routes", "r", "price"),
+    ("routes", "r", "languages"),
+    ("policies", "p"),
+    ("policies", "p", "require"),
+    ("policies", "p", "require", "pass_at_1"),
+    ("server",),
+    ("limits",),
+    ("cache",),
+)
 ROUTE = "routes: {r: {backend: vllm, model: m, replicas: [http://h:8000]}}\n"
 
 
@@ -241,3 +255,12 @@ def test_wild_settings_of_real_sections_load_or_say_why(load: Load, values: dict
         load("".join(f"{key}: {value!r}\n" for key, value in values.items()).encode("utf-8", "surrogatepass"))
     except ConfigError as error:
         assert all(problem.message and problem.fix for problem in error.problems)
+
+
+def test_the_documented_file_loads_and_every_key_is_documented(load: Load) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+    example = page.split("```yaml\n")[1].split("```")[0]
+    assert load(example, WEIGHBRIDGE_API_KEY="k").warnings == ()
+    keys = {key for at in LOCATIONS for key in keys_at(at)}
+    assert {"price", "suite", "host", "ttl_s", "gap_s", "only", "state_dir"} <= keys
+    assert [key for key in sorted(keys) if not re.search(rf"`[^`\n]*\b{key}\b[^`\n]*`", page)] == []
