@@ -18,7 +18,7 @@ from evaluator.store.run_folder import RunFolder
 
 
 def opened(folder: RunFolder, plan: Plan, limits: Limits, retries: Retries, command: Sequence[str]) -> dict[str, Any]:
-    """The run's manifest, written when it begins; a later command that resumes it adds its concurrency if that differs."""
+    """The run's manifest, written when it begins; a later command that resumes it adds its concurrency."""
     facts = folder.read("manifest.json") or _manifest(plan, folder.run_id, limits, retries, command)
     if limits.concurrency not in facts["limits"]["concurrency"]:
         facts["limits"]["concurrency"].append(limits.concurrency)

@@ -36,6 +36,7 @@ class ContractGateway:
     key: str | None = None
     delay_s: float = 0.0
     cost_nanousd: int | None = 1_000
+    takes_scorecards: bool = True
     asked: Counter[str] = field(default_factory=Counter)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -67,6 +68,8 @@ class ContractGateway:
         return web.json_response(row)
 
     async def _scorecards(self, request: web.Request) -> web.Response:
+        if not self.takes_scorecards:
+            return web.json_response({"error": {"message": "no room"}}, status=503)
         self.posted += (await request.json())["scorecards"]
         return web.json_response({"accepted": 1}, status=201)
 
