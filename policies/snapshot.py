@@ -45,7 +45,10 @@ class Snapshot:
 
     @classmethod
     def decode(cls, data: bytes | str) -> "Snapshot":
-        """The inverse of :meth:`encode`. Raises InvalidScorecard when any scorecard is not a valid one."""
+        """The inverse of :meth:`encode`; who posts scorecards gives no version, and gets 0.
+
+        Raises InvalidScorecard when there are none, or when any is not a valid one.
+        """
         try:
             envelope = msgspec.json.decode(data, type=_Envelope)
         except msgspec.MsgspecError as error:
@@ -54,8 +57,8 @@ class Snapshot:
 
 
 class _Envelope(msgspec.Struct):
-    version: int
     scorecards: list[object]
+    version: int = 0
 
 
 def encode_scorecard(card: Scorecard) -> bytes:

@@ -20,6 +20,13 @@ def test_json_form_comes_back_equal(make_card: MakeCard) -> None:
     assert decode_scorecard(encode_scorecard(card)) == card
 
 
+def test_posted_scorecards_need_no_version_but_must_be_there(make_card: MakeCard) -> None:
+    assert Snapshot.decode(json.dumps({"scorecards": [asdict(make_card())]})) == Snapshot(0, (make_card(),))
+    for posted in ({}, asdict(make_card()), {"scorecards": {}}):
+        with pytest.raises(InvalidScorecard):
+            Snapshot.decode(json.dumps(posted))
+
+
 def test_the_newest_whole_scorecard_counts(make_card: MakeCard) -> None:
     old = make_card(run_id="old", measured_at="2026-01-01T00:00:00Z")
     new = make_card(run_id="new", measured_at="2026-01-01T00:00:00.5+00:00")
