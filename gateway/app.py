@@ -64,9 +64,9 @@ def create_app(
         evidence.look()
         background = [asyncio.create_task(fleet.watch()), asyncio.create_task(evidence.watch())]
         await asyncio.wait({asyncio.create_task(fleet.observe())}, timeout=_FIRST_LOOK_S)
-        app.state.ready = True
+        app.state.serving = True
         yield
-        app.state.ready = False
+        app.state.serving = False
         for task in background:
             task.cancel()
         await pipeline.drain()
@@ -88,14 +88,14 @@ def create_app(
             RequestValidationError: _invalid_parameters,
         },
     )
-    app.state.ready = False
+    app.state.serving = False
     app.router.routes.append(
         Route("/v1/chat/completions", ChatCompletions(pipeline, metrics, config.limits), methods=["POST"])
     )
     app.include_router(models_api(router, int(time.time())))
     app.include_router(policies_api(router))
     app.include_router(control_api(control, config.limits))
-    app.include_router(health_api(lambda: app.state.ready, scrape))
+    app.include_router(health_api(lambda: app.state.serving and evidence.known, scrape))
     return app
 
 

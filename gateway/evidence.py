@@ -25,6 +25,11 @@ class EvidenceFile:
         self._router = router
         self._seen: tuple[int, int] | None = None
 
+    @property
+    def known(self) -> bool:
+        """Whether any evidence, be it empty, has been learnt."""
+        return self._seen is not None
+
     def look(self) -> None:
         """Learns the evidence if the file is another one than last time."""
         try:

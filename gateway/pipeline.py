@@ -186,7 +186,11 @@ class Pipeline:
             outcome, status = _outcome(problem, began=flight.head is not None)
             account.settle(spent, outcome=outcome, status=status, cache=label, streamed=asked.call.stream)
             flight.end(problem)
-        if key is not None and asked.cache.write and self._cache is not None and flight.head is not None:
+        if problem is None and key is not None and asked.cache.write:
+            await self._keep(key, flight)
+
+    async def _keep(self, key: str, flight: Flight) -> None:
+        if self._cache is not None and flight.head is not None:
             await self._cache.put(key, flight.head.content_type, flight.pieces)
 
     async def _carry(self, flight: Flight, call: Call, choice: Choice, account: Account, spent: Spent) -> None:

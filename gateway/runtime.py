@@ -1,4 +1,4 @@
-"""Where the processes of one gateway meet: a private folder that lives as long as the parent."""
+"""Where the processes of one gateway meet."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,10 +6,17 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """``folder`` is short: a Unix socket's path may have at most 107 bytes. Spools outlive the parent."""
+    """``folder`` lives as long as the parent and is short: a Unix socket's path may have at most 107 bytes.
+
+    ``state`` lasts: what a worker has recorded, and the evidence that the next start begins with.
+    """
 
     folder: Path
-    spools: Path
+    state: Path
+
+    @property
+    def spools(self) -> Path:
+        return self.state / "spools"
 
     @property
     def control_socket(self) -> Path:
@@ -21,7 +28,7 @@ class Runtime:
 
     @property
     def evidence_file(self) -> Path:
-        return self.folder / "evidence.json"
+        return self.state / "evidence.json"
 
     @property
     def metrics(self) -> Path:

@@ -56,7 +56,7 @@ async def supervise(config: Config, listener: socket.socket, workers: int) -> No
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     async with AsyncExitStack() as stack:
         stack.enter_context(_state_lock(config.state_dir))
-        runtime = Runtime(stack.enter_context(_runtime_folder()), config.state_dir.resolve() / "spools")
+        runtime = Runtime(stack.enter_context(_runtime_folder()), config.state_dir.resolve())
         runtime.metrics.mkdir()
         runtime.spools.mkdir(exist_ok=True)
         if config.cache.enabled and config.cache.url is None:
@@ -100,7 +100,7 @@ async def _keep_worker(config: Config, runtime: Runtime, listener: socket.socket
 
 async def _start_worker(config: Config, runtime: Runtime, listener: socket.socket) -> asyncio.subprocess.Process:
     command = [sys.executable, "-m", "gateway.worker", "--config", str(config.path), "--runtime", str(runtime.folder)]
-    command += ["--spools", str(runtime.spools), "--fd", str(listener.fileno())]
+    command += ["--state", str(runtime.state), "--fd", str(listener.fileno())]
     command += ["--parent", str(os.getpid()), "--grace-s", str(GRACE_S)]
     return await asyncio.create_subprocess_exec(
         *command,

@@ -19,7 +19,7 @@ def health_api(ready: Callable[[], bool], registry: Callable[[], CollectorRegist
         if ready():
             return {"status": "ready"}
         response.status_code = 503
-        return {"status": "stopping"}
+        return {"status": "starting or stopping"}
 
     @api.get("/metrics")
     async def metrics() -> Response:

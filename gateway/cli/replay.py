@@ -29,6 +29,7 @@ from evaluator.suites import Suite, SuiteError, load_suite
 from evaluator.summary import Posted, Summary
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from gateway.cli.gateway_client import base_url_option
+from policies.requirements import MAX_UNSCORED_SHARE
 from policies.scorecard import Scorecard
 
 
@@ -171,7 +172,7 @@ async def _replay(options: Options) -> None:
             summary = await _run(options, plan, suite, folder, client)
     click.echo(json.dumps(summary.as_json(), indent=2) if options.as_json else "\n".join(summary.lines()))
     if not summary.posted.as_wanted:
-        raise MissingFailure("the gateway did not take the scorecards; the same command hands them over again")
+        raise MissingFailure(f"scorecards {summary.posted.note}; mend that, and the same command hands them over")
 
 
 def _plan(options: Options, suite: Suite, target: Target) -> Plan:
@@ -218,6 +219,8 @@ async def _posted(options: Options, plan: Plan, cards: list[Scorecard], client: 
     wanted = [card for card in cards if options.post or not card.partial]
     if not wanted:
         return Posted(True, "not posted: partial (--post does)")
+    if options.post is None and any(card.unscorable > MAX_UNSCORED_SHARE * card.asked for card in wanted):
+        return Posted(False, "not posted: our own sandbox failed, and that is no reason to doubt a route")
     try:
         await client.post(wanted)
     except (Refused, Unreachable) as error:

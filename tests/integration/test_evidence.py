@@ -1,0 +1,95 @@
+"""A scorecard that enters changes what a running gateway decides."""
+
+import time
+from typing import Any
+
+from tests.fixtures.gateway import Gateway, Serve, vllm_route
+from tests.fixtures.upstream import Upstream
+
+POLICIES = {
+    "auto": {"require": {"pass_at_1": {"suite": "humaneval+", "at_least": 0.6}}, "otherwise": "most_accurate"},
+    "strict": {"require": {"pass_at_1": {"suite": "humaneval+", "at_least": 0.8}}},
+}
+
+
+def scorecard(route: str, revision: str, passes: int, tasks: int = 164) -> dict[str, Any]:
+    return {
+        "run_id": f"run-{route}-{passes}",
+        "route": route,
+        "revision": revision,
+        "suite": "humaneval+",
+        "suite_hash": "abc",
+        "language": "python",
+        "measured_at": "2026-11-23T00:00:00+00:00",
+        "tasks": tasks,
+        "repetitions": 1,
+        "asked": tasks,
+        "scored": tasks,
+        "no_answer": 0,
+        "unscorable": 0,
+        "pass_at_1": passes / tasks,
+    }
+
+
+def revision_of(gateway: Gateway, route: str) -> str:
+    return str(gateway.http.get(f"/v1/models/{route}").json()["weighbridge"]["revision"])
+
+
+def route_of(gateway: Gateway, policy: str) -> str:
+    answer = gateway.chat("hi", model=policy, headers={"cache-control": "no-store"})
+    return answer.headers.get("x-weighbridge-route", answer.json().get("error", {}).get("code"))
+
+
+def wait_for_route(gateway: Gateway, policy: str, route: str, within_s: float = 2) -> None:
+    deadline = time.monotonic() + within_s
+    while (chosen := route_of(gateway, policy)) != route:
+        assert time.monotonic() < deadline, chosen
+        time.sleep(0.05)
+
+
+def test_a_new_scorecard_moves_a_policy_within_two_seconds_and_survives_a_restart(
+    serve: Serve, upstream: Upstream
+) -> None:
+    dear = {**vllm_route(upstream.url), "price": {"input": 10, "output": 20}}
+    config = {"routes": {"cheap": vllm_route(upstream.url), "dear": dear}, "policies": POLICIES}
+    gateway = serve(config)
+    assert route_of(gateway, "strict") == "no_route_qualifies"
+    cards = [
+        scorecard("cheap", revision_of(gateway, "cheap"), 120),
+        scorecard("dear", revision_of(gateway, "dear"), 150),
+    ]
+    posted = gateway.http.post("/v1/scorecards", json={"scorecards": cards})
+    assert (posted.status_code, posted.json()["accepted"]) == (201, 2)
+    wait_for_route(gateway, "strict", "dear")
+    assert route_of(gateway, "auto") == "cheap"
+    worse = {**scorecard("cheap", revision_of(gateway, "cheap"), 60), "measured_at": "2026-11-23T01:00:00+00:00"}
+    assert gateway.http.post("/v1/scorecards", json={"scorecards": [worse]}).status_code == 201
+    wait_for_route(gateway, "auto", "dear")
+    explained = gateway.http.get("/v1/policies/auto/explain").json()
+    dropped = next(route for route in explained["routes"] if route["route"] == "cheap")
+    assert "run-cheap-60" in next(f["reason"] for f in dropped["findings"] if not f["kept"])
+    assert len(gateway.http.get("/v1/scorecards").json()["scorecards"]) == 3
+    gateway.stop()
+    assert route_of(serve(config), "auto") == "dear"
+
+
+def test_evidence_belongs_to_a_revision(serve: Serve, upstream: Upstream) -> None:
+    gateway = serve({"routes": {"cheap": vllm_route(upstream.url)}, "policies": POLICIES})
+    before = revision_of(gateway, "cheap")
+    gateway.http.post("/v1/scorecards", json={"scorecards": [scorecard("cheap", before, 150)]})
+    wait_for_route(gateway, "strict", "cheap")
+    upstream.version = "0.33.0"
+    try:
+        wait_for_route(gateway, "strict", "no_route_qualifies", within_s=15)
+        assert revision_of(gateway, "cheap") != before
+    finally:
+        upstream.version = "0.32.0"
+
+
+def test_a_bad_scorecard_is_refused_whole(gateway: Gateway) -> None:
+    good, bad = scorecard("small", "r", 100), {**scorecard("small", "r", 100), "asked": 3}
+    for posted in ({"scorecards": [good, bad]}, {"scorecards": [{"route": 1}]}, {"scorecards": 3}, [1]):
+        answer = gateway.http.post("/v1/scorecards", json=posted)
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["error"]["message"]
+    assert gateway.http.get("/v1/scorecards").json()["scorecards"] == []

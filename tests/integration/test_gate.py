@@ -1,0 +1,22 @@
+"""Who is let in."""
+
+import httpx
+
+from tests.fixtures.gateway import Serve, vllm_route
+from tests.fixtures.upstream import Upstream
+
+KEY = "sk-canary-4711"
+
+
+def test_with_a_key_everything_but_health_needs_it(serve: Serve, upstream: Upstream) -> None:
+    gateway = serve({"routes": {"small": vllm_route(upstream.url)}}, api_key=KEY)
+    assert gateway.chat("hi").status_code == 200
+    for path in ("/v1/models", "/metrics", "/v1/scorecards", "/v1/requests/x", "/", "/nothing"):
+        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {KEY}"}):
+            refused = httpx.get(gateway.url + path, headers=headers, trust_env=False)
+            assert refused.status_code == 401, path
+            assert refused.json()["error"]["code"] == "invalid_api_key"
+            assert KEY not in refused.text
+    assert httpx.get(gateway.url + "/v1/models", headers={"x-api-key": KEY}, trust_env=False).status_code == 200
+    assert httpx.get(gateway.url + "/health/live", trust_env=False).status_code == 200
+    assert KEY not in gateway.log.read_text()
