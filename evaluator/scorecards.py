@@ -42,6 +42,8 @@ class Tally:
     cost_unknown: int = 0
     """Samples whose cost nobody told."""
     measured_at: str = ""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why samples were not scored: at most a hundred different ones."""
 
     def add_repeat(self) -> None:
         self.from_cache += 1
@@ -55,6 +57,8 @@ class Tally:
         self.cost_nanousd += outcome.cost_nanousd or 0
         self.cost_unknown += outcome.cost_nanousd is None
         self._add_times(sample, outcome)
+        if not outcome.status.scored and (outcome.detail in self.reasons or len(self.reasons) < 100):
+            self.reasons[outcome.detail] += 1
         self.has_base |= outcome.base is not None
         if outcome.status.scored:
             task = self.tasks.setdefault(sample.task_id, _TaskCount())

@@ -41,6 +41,7 @@ class Summary:
             self._correctness(),
             *self._routes(),
             self._samples(),
+            *self._errors(),
             self._latency(),
             self._cost(),
             f"  time     {duration(self.seconds)} for {self.asked_now} samples asked by this command",
@@ -71,6 +72,7 @@ class Summary:
                 "unscorable": tally.statuses[Status.UNSCORABLE],
                 "statuses": {status.value: tally.statuses[status] for status in Status if tally.statuses[status]},
                 "from_cache": tally.from_cache,
+                "errors": dict(tally.reasons.most_common(10)),
                 "cost_nanousd": None if tally.cost_is_unknown else tally.cost_nanousd,
                 "cost_unknown": tally.cost_unknown,
                 "asked_now": self.asked_now,
@@ -113,6 +115,11 @@ class Summary:
         line = f"  samples  {tally.asked} = {tally.scored} scored" + (f" ({scored})" if scored else "")
         line += f" + {tally.statuses[Status.NO_ANSWER]} no answer + {tally.statuses[Status.UNSCORABLE]} unscorable"
         return line + (f"; {tally.from_cache} from cache, left out" if tally.from_cache else "")
+
+    def _errors(self) -> list[str]:
+        """The most frequent reason for samples without a score."""
+        most = self.tally.reasons.most_common(1)
+        return [f"  errors   {count} x {' '.join(reason.split())[:200]}" for reason, count in most]
 
     def _latency(self) -> str:
         times = []

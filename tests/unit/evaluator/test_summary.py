@@ -23,7 +23,9 @@ def _summary(
     tally = Tally()
     for number, status in enumerate((Status.PASS, Status.TIMEOUT, Status.NO_ANSWER, Status.UNSCORABLE)):
         sample = Sample(f"t/{number}", 0, "2026-03-01", 1, answer="x", ttft_ms=100, total_ms=2000, input_tokens=1000)
-        tally.add(sample, Outcome(f"t/{number}", 0, status, base=Status.PASS, cost_nanousd=500_000))
+        tally.add(
+            sample, Outcome(f"t/{number}", 0, status, base=Status.PASS, detail=f"why {status}", cost_nanousd=500_000)
+        )
     tally.add_repeat()
     return Summary(
         plan, Path("runs/r"), tally, cards, asked_now, 65.0, Posted(True, "posted (1)"), "weighbridge replay x"
@@ -37,6 +39,7 @@ def test_a_run_ends_with_ten_lines_at_most() -> None:
     assert "small on route llama, revision aaaabbbbcccc" in text
     assert "pass@1   0.500  [0.095, 0.905] at 95%, n = 2 tasks; pass@2 -; base 1.000" in text
     assert "4 = 2 scored (1 pass, 1 timeout) + 1 no answer + 1 unscorable; 1 from cache, left out" in text
+    assert "  errors   1 x why no_answer" in text
     assert "first token p50 100 ms, p99 100 ms; whole p50 2,000 ms" in text
     assert "$0.0020 ($0.0020 a solved sample); 4,000 tokens in" in text
     assert "1 m 05 s for 4 samples" in text
