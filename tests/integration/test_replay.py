@@ -194,6 +194,14 @@ def test_a_missing_gateway_is_told_with_what_to_do(tmp_path: Path) -> None:
     assert "no gateway answers at" in err and "weighbridge serve" in err
 
 
+def test_a_missing_sandbox_is_told_before_anything_is_asked(gateway: ContractGateway, tmp_path: Path) -> None:
+    command = [str(WEIGHBRIDGE), "replay", "builtin", "--route", "llama", "--base-url", gateway.base_url]
+    environment = {**os.environ, "WEIGHBRIDGE_STATE_DIR": str(tmp_path), "PATH": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 3 and "apt-get install bubblewrap" in done.stderr
+    assert _asked(gateway) == 0
+
+
 def test_a_gateway_without_room_for_scorecards_is_told_after_the_result(
     gateway: ContractGateway, tmp_path: Path
 ) -> None:
