@@ -1,0 +1,20 @@
+"""What a language must say: how a solution is assembled and run."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from evaluator.sandbox import Program
+
+
+class Language(Protocol):
+    """One per file, named in ``LANGUAGES``. Its programs write the records of ``evaluator.records``."""
+
+    name: str
+
+    def pack(self, inputs: Sequence[tuple[object, ...]], slow: Sequence[bool]) -> bytes:
+        """One part's calls. ``slow[i]``: what came before call i is to be sent first, as its time limit is its own."""
+        ...
+
+    def calls(self, source: str, entry_point: str, parts: Sequence[bytes], *, timed: bool = False) -> Program:
+        """A program that runs ``source`` afresh for each packed part, and calls ``entry_point`` with each input."""
+        ...
