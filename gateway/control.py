@@ -23,7 +23,7 @@ def create_control(store: Store, drain: Drain, publish: Callable[[], Awaitable[S
 
     async def add_scorecards(request: Request) -> Response:
         try:
-            cards = Snapshot.decode(await _with_version(request)).scorecards
+            cards = Snapshot.decode(await request.body()).scorecards
         except InvalidScorecard as error:
             raise Problem(400, "invalid_scorecard", f"no scorecard was taken: {error}") from error
         await store.add_scorecards(cards)
@@ -48,15 +48,6 @@ def create_control(store: Store, drain: Drain, publish: Callable[[], Awaitable[S
         ],
         exception_handlers={Problem: _refuse},
     )
-
-
-async def _with_version(request: Request) -> bytes:
-    """A client posts scorecards alone; the version is the store's."""
-    try:
-        posted = msgspec.json.decode(await request.body(), type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError as error:
-        raise Problem(400, "invalid_json", f"not a JSON object: {error}") from error
-    return msgspec.json.encode({"version": 0, "scorecards": posted.get("scorecards", [])})
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``GET /v1/policies/{name}/explain``: every route, kept or dropped, and why, for a request of these traits."""
+"""``GET /v1/policies/{name:path}/explain``: every route, kept or dropped, and why, for a request of these traits."""
 
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ _Tokens = Annotated[int, Query(ge=0, le=1_000_000_000)]
 def policies_api(router: Router) -> APIRouter:
     api = APIRouter()
 
-    @api.get("/v1/policies/{name}/explain")
+    @api.get("/v1/policies/{name:path}/explain")
     async def explain(
         name: str, language: str | None = None, input_tokens: _Tokens = 0, max_tokens: _Tokens | None = None
     ) -> dict[str, Any]:

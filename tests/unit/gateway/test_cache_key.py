@@ -1,0 +1,50 @@
+import json
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.cache import CacheScope, key
+
+SCOPE = CacheScope("tenant", "route", "rev", "chat", "whole")
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+bodies = st.dictionaries(st.sampled_from(["messages", "temperature", "seed", "x", "tools"]), json_values, max_size=5)
+
+
+def of(body: dict[str, Any], scope: CacheScope = SCOPE, **dumps: Any) -> str:
+    return key(scope, msgspec.json.decode(json.dumps(body, **dumps).encode(), type=dict[str, msgspec.Raw]))
+
+
+@given(bodies, st.randoms())
+def test_spelling_does_not_matter(body: dict[str, Any], random: Any) -> None:
+    items = list(body.items())
+    random.shuffle(items)
+    assert of(body) == of(dict(items), indent=3) == of(body, sort_keys=True, ensure_ascii=False)
+
+
+@given(bodies, bodies)
+def test_different_questions_have_different_keys(one: dict[str, Any], other: dict[str, Any]) -> None:
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (of(one) == of(other)) is same
+
+
+@given(bodies, json_values)
+def test_who_asks_and_how_it_is_sent_is_not_the_question(body: dict[str, Any], value: Any) -> None:
+    extra = dict.fromkeys(("model", "stream", "stream_options", "user", "metadata", "prompt_cache_key"), value)
+    assert of({**body, **extra}) == of(body)
+
+
+def test_every_part_of_the_scope_counts() -> None:
+    names = ("tenant", "route", "revision", "wire", "form")
+    keys = {of({}, SCOPE), *(of({}, replace(SCOPE, **{name: "other"})) for name in names)}
+    assert len(keys) == 6
