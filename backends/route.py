@@ -20,12 +20,12 @@ class Revision:
 
     declared: str | None = None
     observed: Mapping[str, str] = field(default_factory=dict)
+    id: str = field(init=False)
+    """Twelve hexadecimal digits; equal for equal contents, on every machine."""
 
-    @property
-    def id(self) -> str:
-        """Twelve hexadecimal digits; equal for equal contents, on every machine."""
+    def __post_init__(self) -> None:
         lines = [f"declared={self.declared or ''}", *(f"{key}={self.observed[key]}" for key in sorted(self.observed))]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+        object.__setattr__(self, "id", hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12])
 
 
 @dataclass(frozen=True, slots=True)
