@@ -24,6 +24,8 @@ START_SECONDS = 5.0
 _SLACK_SECONDS = 0.15
 """Results come in batches of up to 0.05 s, and the host may be busy."""
 
+_SKIP_SECONDS = 0.2
+
 
 def default_cache() -> Path:
     return Path(os.environ.get("WEIGHBRIDGE_CACHE_DIR") or "~/.cache/weighbridge").expanduser()
@@ -154,7 +156,7 @@ async def _judge_parts(records: Records, run: Run, oracle: Sequence[PartOracle])
         if outcome.status is Status.FAIL and run.out_of_memory():
             outcome = Outcome(Status.FAIL, f"{outcome.detail} (out of memory)")
         yield outcome
-        if part is oracle[-1] or not await reader.reach_end():
+        if part is oracle[-1] or outcome.status is Status.TIMEOUT or not await reader.reach_end():
             return
 
 
@@ -183,9 +185,11 @@ class _PartReader:
         return Outcome(Status.PASS)
 
     async def reach_end(self) -> bool:
-        """Skips what is left of the part; False where that cannot be done in time."""
+        """Skips what is left of the part; False where a new sandbox is sooner there."""
+        deadline = self._clock() + _SKIP_SECONDS
+        largest = max(call.max_size for call in self._oracle.calls)
         try:
-            while record := await self._records.next(self._end, max(call.max_size for call in self._oracle.calls)):
+            while record := await self._records.next(deadline, largest):
                 if record.kind is Kind.END:
                     return True
         except (MalformedStream, TimeoutError):

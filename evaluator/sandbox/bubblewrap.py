@@ -143,7 +143,6 @@ class BubblewrapRun:
     async def started(self) -> None:
         """Raises SandboxError where bubblewrap could not make the sandbox."""
         if await asyncio.shield(self._init_pid) is None:
-            await self._process.wait()
             await asyncio.shield(self._listening)
             raise SandboxError(f"bubblewrap cannot make a sandbox: {self.stderr() or 'it died at once'}")
 
@@ -162,10 +161,10 @@ class BubblewrapRun:
         if pid is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        await self._process.wait()
-        while await self._stdout.read(_READ_BYTES):
+        while await self._stdout.read(_READ_BYTES):  # asyncio hears of the exit only when its pipes are drained
             pass
         await self._listening
+        await self._process.wait()
 
     async def _listen(self, stderr: asyncio.StreamReader) -> None:
         while chunk := await stderr.read(_STDERR_BYTES):
