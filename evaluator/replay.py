@@ -55,17 +55,17 @@ class Replay:
         self._asker = Asker(client, plan, retries, progress)
         self._tasks = {task.task_id: task for task in plan.tasks}
         self._asked = 0
+        self._stored, self._settled = _recovered(folder, progress)
         self._settlers = limits.judging + limits.concurrency
         self._queue: asyncio.Queue[Sample | None] = asyncio.Queue(maxsize=self._settlers)
 
     async def run(self) -> None:
         """Asks what was never answered and judges what was never judged. Raises Refused and Unreachable."""
-        stored, settled = recover(self._folder, self._progress)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._settlers):
                     group.create_task(self._settle_queued())
-                group.create_task(self._fill_queue(stored, settled))
+                group.create_task(self._fill_queue())
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
 
@@ -74,11 +74,11 @@ class Replay:
         """Samples asked by this command, not by an earlier one."""
         return self._asked
 
-    async def _fill_queue(self, stored: set[tuple[str, int]], settled: set[tuple[str, int]]) -> None:
+    async def _fill_queue(self) -> None:
         for sample in self._folder.samples.rows():
-            if sample.key not in settled:
+            if sample.key not in self._settled:
                 await self._queue.put(sample)
-        missing = ((task, number) for task, number in self._plan.rounds() if (task.task_id, number) not in stored)
+        missing = ((task, number) for task, number in self._plan.rounds() if (task.task_id, number) not in self._stored)
         async with asyncio.TaskGroup() as group:
             for _ in range(self._limits.concurrency):
                 group.create_task(self._ask(missing))
@@ -127,7 +127,7 @@ class Replay:
         return [await self._client.bill(request_id) for request_id in sample.request_ids]
 
 
-def recover(folder: RunFolder, progress: Progress) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+def _recovered(folder: RunFolder, progress: Progress) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
     """The keys of stored and of settled samples; ``progress`` counts the settled ones.
 
     An ``unscorable`` sample is not settled: the sandbox may have been mended, and judging again asks nobody.

@@ -193,9 +193,10 @@ async def _run(options: Options, plan: Plan, suite: Suite, folder: RunFolder, cl
     facts = opened(folder, plan, limits, Retries(options.retries), options.command)
     progress = Progress(f"{plan.suite_name} on {plan.target.name}", plan.total)
     started = time.monotonic()
-    async with shown(progress, sys.stderr), Judge(suite, Bubblewrap(), parallel=limits.judging) as judge:
+    async with Judge(suite, Bubblewrap(), parallel=limits.judging) as judge:
         replay = Replay(plan, folder, client, judge, progress, limits=limits, retries=Retries(options.retries))
-        await replay.run()
+        async with shown(progress, sys.stderr):
+            await replay.run()
     cards = scorecards(plan, folder, facts)
     folder.write("scorecards.json", {"scorecards": [asdict(card) for card in cards]})
     return Summary(
