@@ -27,7 +27,7 @@ _LEDGER_WAITS_S = (0.02, 0.1, 0.3, 1.0)
 
 
 class Unreachable(Exception):
-    """No HTTP server answers at the base URL."""
+    """No HTTP server answers at the base URL, or only to say that it cannot serve now."""
 
 
 class Refused(Exception):
@@ -192,8 +192,10 @@ class Client:
             raise Unreachable(f"{type(error).__name__} at {self._http.base_url}") from error
         if response.status_code in (401, 403):
             raise Refused(f"{response.status_code}: {_message(response)}")
+        if response.status_code in (404, 405, 501):
+            return []  # not every OpenAI-compatible server lists models
         if response.status_code != 200:
-            return []
+            raise Unreachable(f"{response.status_code}: {_message(response)}")
         try:
             listing = response.json()["data"]
         except (ValueError, KeyError, TypeError):

@@ -37,6 +37,7 @@ class ContractGateway:
     delay_s: float = 0.0
     cost_nanousd: int | None = 1_000
     takes_scorecards: bool = True
+    models_status: int = 200
     asked: Counter[str] = field(default_factory=Counter)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -57,6 +58,8 @@ class ContractGateway:
     async def _models(self, request: web.Request) -> web.Response:
         if refusal := self._refusal(request):
             return refusal
+        if self.models_status != 200:
+            return web.json_response({"error": {"message": "starting"}}, status=self.models_status)
         routes = [
             {"id": name, "weighbridge": {"kind": "route", "revision": rev}} for name, rev in self.revisions.items()
         ]

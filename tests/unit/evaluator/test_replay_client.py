@@ -152,6 +152,13 @@ async def test_costs_come_from_the_ledger_or_stay_unknown(gateway: ContractGatew
         assert await client.bill("r1") is None
 
 
+async def test_a_gateway_in_trouble_is_not_taken_for_another_kind_of_server(gateway: ContractGateway) -> None:
+    gateway.models_status = 503
+    async with Client(gateway.base_url, None) as client:
+        with pytest.raises(Unreachable, match="503: starting"):
+            await client.target("llama", "route")
+
+
 async def test_nobody_there_is_told_apart_from_a_refusal() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
