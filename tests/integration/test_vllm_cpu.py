@@ -1,0 +1,114 @@
+"""The real thing: vLLM with real weights, alone and behind the gateway that `make run` serves."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.fixtures.gateway import Serve
+from tests.fixtures.vllm import VllmServer
+
+DEMO = Path(__file__).parents[2] / "deploy/demo.yaml"
+QUESTION = "Write a Python function add(a, b) that returns the sum of a and b."
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "strict": True,  # without it vLLM lets a model answer any JSON at all
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+
+
+def question(model: str, **fields: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": QUESTION}]
+    return {"model": model, "messages": messages, "temperature": 0, "max_tokens": 200, **fields}
+
+
+def ask(base_url: str, body: dict[str, Any]) -> httpx.Response:
+    return httpx.post(f"{base_url}/v1/chat/completions", json=body, timeout=120, trust_env=False).raise_for_status()
+
+
+def content(answer: httpx.Response) -> str:
+    return str(answer.json()["choices"][0]["message"]["content"])
+
+
+def events(answer: httpx.Response) -> list[dict[str, Any]]:
+    """The stream's chunks; the last line must be its mark."""
+    lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert lines.pop() == "[DONE]"
+    return [json.loads(line) for line in lines]
+
+
+def streamed_content(chunks: list[dict[str, Any]]) -> str:
+    return "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks if chunk["choices"])
+
+
+def test_it_serves_the_model_by_its_name(vllm_server: VllmServer) -> None:
+    (model,) = httpx.get(f"{vllm_server.base_url}/v1/models", trust_env=False).json()["data"]
+    assert model["id"] == vllm_server.model
+    assert model["max_model_len"] == 4096
+
+
+def test_the_code_that_it_writes_is_right(vllm_server: VllmServer) -> None:
+    """Weights, tokenizer and template were converted by us: a fault in one of them makes babble."""
+    fenced = re.search(
+        r"```python\n(.*?)```", content(ask(vllm_server.base_url, question(vllm_server.model))), re.DOTALL
+    )
+    assert fenced is not None
+    program = fenced[1] + "\nprint(add(2, 3))"
+    ran = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, timeout=20, check=True)
+    assert ran.stdout.splitlines()[-1] == "5"
+
+
+def test_at_temperature_zero_it_repeats_itself_streamed_or_not(vllm_server: VllmServer) -> None:
+    body = question(vllm_server.model)
+    first, again = ask(vllm_server.base_url, body), ask(vllm_server.base_url, body)
+    streamed = events(ask(vllm_server.base_url, {**body, "stream": True, "stream_options": {"include_usage": True}}))
+    assert content(first) == content(again) == streamed_content(streamed)
+    assert first.json()["usage"]["completion_tokens"] == streamed[-1]["usage"]["completion_tokens"] > 10
+
+
+def test_a_named_tool_is_called(vllm_server: VllmServer) -> None:
+    choice = {"type": "function", "function": {"name": "weather"}}
+    body = question(vllm_server.model, tools=[TOOL], tool_choice=choice, max_tokens=60)
+    (call,) = ask(vllm_server.base_url, body).json()["choices"][0]["message"]["tool_calls"]
+    assert call["function"]["name"] == "weather"
+    assert list(json.loads(call["function"]["arguments"])) == ["city"]
+
+
+@pytest.fixture
+def demo(vllm_server: VllmServer) -> dict[str, Any]:
+    """The configuration of `make run`, with this server."""
+    text = re.sub(r"\$\{VLLM_BASE_URL[^}]*\}", vllm_server.base_url, DEMO.read_text())
+    config: dict[str, Any] = yaml.safe_load(text)
+    return config
+
+
+def test_behind_the_gateway_it_answers_the_same_and_the_second_time_from_the_cache(
+    demo: dict[str, Any], serve: Serve, vllm_server: VllmServer
+) -> None:
+    gateway = serve(demo)
+    direct = ask(vllm_server.base_url, question(vllm_server.model))
+    first, again = (ask(gateway.url, question("auto")) for _ in range(2))
+    assert content(first) == content(direct) == content(again)
+    assert first.json()["usage"]["completion_tokens"] == direct.json()["usage"]["completion_tokens"]
+    assert first.headers["x-weighbridge-route"] == "smollm2-135m"
+    assert (first.headers["x-weighbridge-cache"], again.headers["x-weighbridge-cache"]) == ("miss", "hit")
+    row = gateway.ledger(first.headers["x-weighbridge-request-id"])
+    assert row["usage_source"] == "provider"
+
+
+def test_streamed_through_the_gateway_it_says_the_same(
+    demo: dict[str, Any], serve: Serve, vllm_server: VllmServer
+) -> None:
+    gateway = serve(demo)
+    chunks = events(ask(gateway.url, question("smollm2-135m", stream=True)))
+    assert all(chunk["choices"] for chunk in chunks)  # usage was not asked for
+    assert streamed_content(chunks) == content(ask(vllm_server.base_url, question(vllm_server.model)))
