@@ -19,6 +19,7 @@ from backends.usage import Usage, UsageSource
 _PATHS = {"chat": "/v1/chat/completions"}
 _STREAM_OPTIONS_USAGE = msgspec.Raw(b'{"include_usage":true}')
 _MAX_ERROR_BODY = 64 * 1024
+_NOT_IMPLEMENTED = 501  # of a server that is up, but knows no such page
 
 
 class VllmBackend:
@@ -41,6 +42,7 @@ class VllmBackend:
         return VllmAnswer(response, call, replica, self._max_answer_bytes)
 
     async def observe(self, route: Route, replica: str) -> Revision:
+        await self._get(replica + "/health", route)
         version = await self._get(replica + "/version", route)
         models = await self._get(replica + "/v1/models", route)
         observed = {}
@@ -60,9 +62,11 @@ class VllmBackend:
         """The JSON behind ``url``; None where the server is up but has no such page."""
         try:
             async with self._open().get(url, headers=route.headers) as response:
+                if response.status >= 500 and response.status != _NOT_IMPLEMENTED:
+                    raise BackendError("status", f"{url} answered {response.status}", status=response.status)
                 if response.status != 200:
                     return None
-                return msgspec.json.decode(await response.read())
+                return msgspec.json.decode(await response.read() or b"null")
         except msgspec.DecodeError:
             return None
         except (aiohttp.ClientError, OSError) as error:
@@ -126,13 +130,27 @@ class VllmAnswer:
             seen += len(chunk)
             if seen > self._max_bytes:
                 raise _too_long(self._max_bytes)
-            batch = [piece for frame in framer.feed(chunk) if (piece := self._stream.read(frame)).data]
+            batch, trouble = self._read(framer.feed(chunk))
             if batch:
                 yield batch
+            if trouble is not None:
+                raise trouble
         if (rest := framer.rest()).strip():
             yield [self._stream.read(rest + b"\n\n")]  # a last event without its blank line
         if self._stream.finished and not self._stream.done:
             yield [Piece(b"data: " + DONE + b"\n\n", False)]  # complete but for the mark that clients wait for
+
+    def _read(self, frames: list[bytes]) -> tuple[list[Piece], BackendError | None]:
+        """The frames' pieces; what came before a broken event in the same network read counts all the same."""
+        pieces: list[Piece] = []
+        for frame in frames:
+            try:
+                piece = self._stream.read(frame)
+            except BackendError as trouble:
+                return pieces, trouble
+            if piece.data:
+                pieces.append(piece)
+        return pieces, None
 
     async def _whole(self) -> Piece:
         body = await _capped(self._response, self._max_bytes)

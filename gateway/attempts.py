@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import cycle
 
 from backends.backend import Answer, BackendError, Call, Piece
 from backends.route import Route
@@ -12,53 +12,47 @@ from gateway.account import Spent
 from gateway.fleet import Fleet
 from gateway.ledger.events import AttemptDetail
 from gateway.limits import Limits
-from gateway.problem import Passthrough, Problem
+from gateway.retry import LONGEST_WAIT_S, MAX_RETRIES, RetryBudget, backoff_s
+from gateway.upstream_problem import is_worth_retrying, to_problem
 
-MAX_ATTEMPTS = 3
-_ELSEWHERE_STATUSES = frozenset((408, 429, 500, 502, 503, 504, 529))
-_CLIENTS_OWN_STATUSES = frozenset((400, 409, 413, 415, 422))
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an attempt goes."""
+
+    route: Route
+    replica: str
 
 
 @dataclass(slots=True)
 class Started:
     """An answer whose first content is here; the rest comes from ``batches``."""
 
-    route: Route
+    place: Place
+    began: float
     answer: Answer
     first: list[Piece]
     batches: AsyncIterator[list[Piece]]
 
 
 class Attempts:
+    """At most ``MAX_RETRIES`` repetitions, within the budget and the whole request's deadline."""
+
     def __init__(self, fleet: Fleet, limits: Limits) -> None:
         self._fleet = fleet
         self._limits = limits
+        self._budget = RetryBudget()
 
     async def start(self, routes: Sequence[Route], call: Call, spent: Spent) -> Started:
-        """The first answer that begins. Nothing has gone to the client yet, so any failure may be tried elsewhere.
+        """The first answer that begins. Nothing has gone to the client yet, so any failure may be tried again.
 
-        Raises ``Problem``: the last attempt's.
+        Raises ``Problem``: the last attempt's, with the shortest wait that any upstream named.
         """
-        failure = BackendError("refused", "no attempt was made")
-        for route, replica in islice(self._places(routes), MAX_ATTEMPTS):
-            spent.route = route
-            began = time.perf_counter()
-            self._fleet.began(route, replica)
-            try:
-                started = await self._attempt(route, replica, call)
-            except BackendError as error:
-                self._fleet.ended(route, replica)
-                spent.attempts.append(_detail(route, replica, began, error))
-                failure = error
-                if not _worth_elsewhere(error):
-                    break
-            except asyncio.CancelledError:
-                self._fleet.ended(route, replica)
-                raise
-            else:
-                spent.attempts.append(_detail(route, replica, began, None))
-                return started
-        raise to_problem(failure)
+        self._budget.active += 1
+        try:
+            return await self._start(self._places(routes), call, spent)
+        finally:
+            self._budget.active -= 1
 
     async def read_rest(self, started: Started, deliver: Callable[[list[Piece]], None]) -> None:
         """Hands over every further batch as it comes. Raises ``BackendError``, also at the gap and total limits."""
@@ -70,75 +64,109 @@ class Attempts:
                     deliver(batch)
                     deadline.reschedule(min(now() + self._limits.gap_s, last))
         except TimeoutError as error:
-            raise BackendError("timeout", f"{started.route.name} stopped in the middle of its answer") from error
+            raise BackendError("timeout", f"{started.place.route.name} stopped in the middle of its answer") from error
 
-    def ended(self, started: Started, spent: Spent) -> None:
+    def ended(self, started: Started, spent: Spent, outcome: str) -> None:
         """Must be called once for every answer that ``start`` gave, read to its end or not."""
         started.answer.close()
-        self._fleet.ended(started.route, spent.attempts[-1].replica)
+        self._record(started.place, started.began, spent, outcome, cost_nanousd=spent.cost_nanousd)
 
-    async def _attempt(self, route: Route, replica: str, call: Call) -> Started:
-        limit = self._limits.first_token_s if call.stream else self._limits.total_s
+    async def _start(self, places: list[Place], call: Call, spent: Spent) -> Started:
+        deadline = time.monotonic() + self._limits.total_s
+        waits: list[float] = []
+        for number, place in enumerate(cycle(places)):
+            try:
+                return await self._attempt(place, call, spent, deadline)
+            except BackendError as error:
+                if error.retry_after is not None:
+                    waits.append(error.retry_after)
+                pause = _pause(number, places, error)
+                late = time.monotonic() + pause >= deadline
+                if number == MAX_RETRIES or late or not is_worth_retrying(error) or pause > LONGEST_WAIT_S:
+                    raise to_problem(error, min(waits, default=None)) from error
+                await self._pause_within_budget(pause, error, waits)
+        raise AssertionError("a decision has at least one place")
+
+    async def _pause_within_budget(self, pause: float, error: BackendError, waits: list[float]) -> None:
+        if not self._budget.take():
+            raise to_problem(error, min(waits, default=None)) from error
+        try:
+            await asyncio.sleep(pause)
+        finally:
+            self._budget.give_back()
+
+    async def _attempt(self, place: Place, call: Call, spent: Spent, deadline: float) -> Started:
+        spent.route = place.route
+        began = time.perf_counter()
+        self._fleet.began(place.route, place.replica)
+        try:
+            answer, first, batches = await self._begin(place, call, deadline)
+        except BackendError as error:
+            self._record(place, began, spent, error.kind, error.status, error)
+            raise
+        except asyncio.CancelledError:
+            self._record(place, began, spent, "client_left")
+            raise
+        return Started(place, began, answer, first, batches)
+
+    async def _begin(
+        self, place: Place, call: Call, deadline: float
+    ) -> tuple[Answer, list[Piece], AsyncIterator[list[Piece]]]:
+        left = max(0.0, deadline - time.monotonic())
+        limit = min(self._limits.first_token_s, left) if call.stream else left
         answer: Answer | None = None
         try:
             async with asyncio.timeout(limit):
-                answer = await self._fleet.backend(route).send(route, replica, call)
-                return await _first_content(route, answer)
+                answer = await self._fleet.backend(place.route).send(place.route, place.replica, call)
+                first, batches = await _first_content(place.route, answer)
+                return answer, first, batches
         except TimeoutError as error:
             _close(answer)
-            raise BackendError("timeout", f"no answer from {route.name} within {limit:g} s") from error
+            raise BackendError("timeout", f"no answer from {place.route.name} within {limit:g} s") from error
         except BaseException:
             _close(answer)
             raise
 
-    def _places(self, routes: Sequence[Route]) -> Iterator[tuple[Route, str]]:
-        for route in routes:
-            for replica in self._fleet.replicas(route):
-                yield route, replica
+    def _record(
+        self,
+        place: Place,
+        began: float,
+        spent: Spent,
+        outcome: str,
+        status: int | None = None,
+        error: BackendError | None = None,
+        cost_nanousd: int = 0,
+    ) -> None:
+        """The attempt is over: the fleet learns from it, the ledger gets its line."""
+        self._fleet.ended(place.route, place.replica, error)
+        ms = (time.perf_counter() - began) * 1000
+        spent.attempts.append(
+            AttemptDetail(place.route.name, place.replica, place.route.revision.id, outcome, ms, status, cost_nanousd)
+        )
+
+    def _places(self, routes: Sequence[Route]) -> list[Place]:
+        return [Place(route, replica) for route in routes for replica in self._fleet.replicas(route)]
 
 
-async def _first_content(route: Route, answer: Answer) -> Started:
+async def _first_content(route: Route, answer: Answer) -> tuple[list[Piece], AsyncIterator[list[Piece]]]:
     batches = aiter(answer)
     first: list[Piece] = []
     async for batch in batches:
         first += batch
         if any(piece.content for piece in batch):
-            return Started(route, answer, first, batches)
+            return first, batches
     if not answer.finished:
         raise BackendError("broken", f"{route.name} ended its answer before it began")
-    return Started(route, answer, first, batches)
+    return first, batches
+
+
+def _pause(number: int, places: list[Place], error: BackendError) -> float:
+    """Seconds before the next attempt: none at a new place, else what the upstream asks for, or a jittered backoff."""
+    if number + 1 < len(places):
+        return 0.0
+    return error.retry_after if error.retry_after is not None else backoff_s(number + 1)
 
 
 def _close(answer: Answer | None) -> None:
     if answer is not None:
         answer.close()
-
-
-def _detail(route: Route, replica: str, began: float, error: BackendError | None) -> AttemptDetail:
-    ms = (time.perf_counter() - began) * 1000
-    outcome = error.kind if error else "ok"
-    return AttemptDetail(route.name, replica, route.revision.id, outcome, ms, error.status if error else None)
-
-
-def _worth_elsewhere(error: BackendError) -> bool:
-    return error.kind != "status" or error.status is None or error.status in _ELSEWHERE_STATUSES
-
-
-def to_problem(error: BackendError) -> Problem:
-    """What a client is told of an upstream's failure."""
-    if error.kind == "refused":
-        message = f"The model server cannot be reached ({error}). Try again shortly, or ask for another model."
-        return Problem(503, "upstream_unreachable", message, retry_after=error.retry_after or 2)
-    if error.kind == "timeout":
-        return Problem(504, "upstream_timeout", f"The model server was too slow: {error}.")
-    if error.kind != "status" or error.status is None:
-        return Problem(502, "upstream_broken", f"The model server's answer broke: {error}.", retry_after=1)
-    passthrough = Passthrough(error.body, error.content_type) if error.body else None
-    if error.status in _CLIENTS_OWN_STATUSES:
-        return Problem(error.status, "upstream_refused", str(error), passthrough=passthrough)
-    if error.status == 429:
-        message = "The model server limits its rate. Wait as Retry-After says."
-        return Problem(429, "upstream_rate_limit", message, retry_after=error.retry_after, passthrough=passthrough)
-    if error.status == 503:
-        return Problem(503, "upstream_unavailable", f"{error}.", retry_after=error.retry_after)
-    return Problem(502, "upstream_error", f"The model server failed: {error}.", retry_after=error.retry_after or 1)

@@ -8,10 +8,11 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from backends.backend import Backend, BackendError
-from backends.route import Revision, Route
+from backends.route import Route
+from gateway.replica import Replica
 
 log = logging.getLogger("weighbridge.fleet")
 
@@ -20,51 +21,67 @@ OBSERVE_AGAIN_S = 0.5
 OBSERVE_TIMEOUT_S = 2.0
 
 
-@dataclass(slots=True)
-class _Replica:
-    url: str
-    revision: Revision | None = None
-    up: bool = False
-    outstanding: int = 0
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Member:
     declared: Route
     backend: Backend
-    replicas: list[_Replica] = field(default_factory=list)
+    replicas: dict[str, Replica]
+
+    def as_observed(self) -> Route:
+        seen = Counter(r.revision.id for r in self.replicas.values() if r.revision is not None)
+        if not seen:
+            return self.declared
+        most = seen.most_common(1)[0][0]  # ties go to the replica named first
+        if len(seen) > 1:
+            log.warning("replicas differ in revision", extra={"route": self.declared.name, "revisions": dict(seen)})
+        known = (r.revision for r in self.replicas.values() if r.revision is not None)
+        return replace(self.declared, revision=next(revision for revision in known if revision.id == most))
 
 
 class Fleet:
     """Serving state of every configured route. ``on_change`` is called when a revision or a health changes."""
 
     def __init__(self, routes: Mapping[str, Route], backends: Mapping[str, Backend]) -> None:
-        self._members = {name: _member(route, backends[route.backend]) for name, route in routes.items()}
+        self._members = {
+            name: _Member(route, backends[route.backend], {url: Replica(url) for url in route.replicas or ("",)})
+            for name, route in routes.items()
+        }
         self._backends = backends
         self.routes: dict[str, Route] = dict(routes)
-        self.available: frozenset[str] = frozenset()
+        self.available: frozenset[str] = frozenset(routes)
         self.on_change: Callable[[], None] = lambda: None
 
     def backend(self, route: Route) -> Backend:
         return self._backends[route.backend]
 
     def replicas(self, route: Route) -> list[str]:
-        """Where to try a route, best first: of its revision, fewest requests outstanding, those down last."""
-        replicas = self._members[route.name].replicas
+        """Where to try a route, best first: of its revision, trusted, with the fewest requests outstanding."""
+        replicas = list(self._members[route.name].replicas.values())
+        if len(replicas) == 1:
+            return [replicas[0].url]
         fit = [r for r in replicas if r.revision is None or r.revision == route.revision] or replicas
-        return [r.url for r in sorted(fit, key=lambda r: (not r.up, r.outstanding))]
+        now = asyncio.get_running_loop().time()
+        return [r.url for r in sorted(fit, key=lambda r: (not r.up, r.is_out(now), r.outstanding))]
 
     def began(self, route: Route, url: str) -> None:
-        self._replica(route, url).outstanding += 1
+        self._members[route.name].replicas[url].outstanding += 1
 
-    def ended(self, route: Route, url: str) -> None:
-        self._replica(route, url).outstanding -= 1
+    def ended(self, route: Route, url: str, error: BackendError | None = None) -> None:
+        """What a request showed of its replica: a failing one is ejected for a while, but never more than half."""
+        replicas = self._members[route.name].replicas
+        replica = replicas[url]
+        replica.outstanding -= 1
+        now = asyncio.get_running_loop().time()
+        out = sum(other.is_out(now) for other in replicas.values())
+        if replica.learn(error, now, may_eject=(out + 1) * 2 <= len(replicas)):
+            log.warning("replica ejected", extra={"route": route.name, "replica": url})
 
     async def observe(self) -> None:
         """Asks every replica once, all at the same time."""
-        await asyncio.gather(*(self._observe(m, r) for m in self._members.values() for r in m.replicas))
-        routes = {name: _as_observed(member) for name, member in self._members.items()}
-        available = frozenset(name for name, m in self._members.items() if any(r.up for r in m.replicas))
+        members = self._members.values()
+        await asyncio.gather(*(self._observe(m, r) for m in members for r in m.replicas.values()))
+        routes = {name: member.as_observed() for name, member in self._members.items()}
+        available = frozenset(name for name, m in self._members.items() if any(r.up for r in m.replicas.values()))
         if (routes, available) != (self.routes, self.available):
             self.routes, self.available = routes, available
             self.on_change()
@@ -72,7 +89,7 @@ class Fleet:
     async def watch(self) -> None:
         """Observes for ever; sooner again while a replica is down."""
         while True:
-            up = all(r.up for m in self._members.values() for r in m.replicas)
+            up = all(r.up for m in self._members.values() for r in m.replicas.values())
             await asyncio.sleep(OBSERVE_EVERY_S if up else OBSERVE_AGAIN_S)
             await self.observe()
 
@@ -80,7 +97,7 @@ class Fleet:
         for backend in self._backends.values():
             await backend.close()
 
-    async def _observe(self, member: _Member, replica: _Replica) -> None:
+    async def _observe(self, member: _Member, replica: Replica) -> None:
         try:
             async with asyncio.timeout(OBSERVE_TIMEOUT_S):
                 revision = await member.backend.observe(member.declared, replica.url)
@@ -91,23 +108,7 @@ class Fleet:
                 log.warning("replica down", extra={"route": member.declared.name, "reason": str(error)})
             replica.up = False
             return
-        replica.up = True
+        if not replica.up:
+            replica.up = True
+            replica.forgive()
         replica.revision = revision
-
-    def _replica(self, route: Route, url: str) -> _Replica:
-        return next(r for r in self._members[route.name].replicas if r.url == url)
-
-
-def _member(route: Route, backend: Backend) -> _Member:
-    return _Member(route, backend, [_Replica(url) for url in route.replicas or ("",)])
-
-
-def _as_observed(member: _Member) -> Route:
-    seen = Counter(r.revision.id for r in member.replicas if r.revision is not None)
-    if not seen:
-        return member.declared
-    most = seen.most_common(1)[0][0]  # ties go to the replica named first
-    if len(seen) > 1:
-        log.warning("replicas differ in revision", extra={"route": member.declared.name, "revisions": dict(seen)})
-    revision = next(r.revision for r in member.replicas if r.revision is not None and r.revision.id == most)
-    return replace(member.declared, revision=revision)

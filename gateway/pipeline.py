@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from backends.backend import BackendError, Call
 from gateway import cache as answers
 from gateway.account import Account, Spent
-from gateway.attempts import Attempts, to_problem
+from gateway.attempts import Attempts
 from gateway.cache import AnswerCache, CacheScope, Entry
 from gateway.cache_control import CacheControl
 from gateway.flight import Flight, Head, Reader
@@ -16,6 +16,7 @@ from gateway.limits import Limits
 from gateway.problem import ClientLeft, Problem
 from gateway.router import Choice, Router
 from gateway.telemetry.metrics import Metrics
+from gateway.upstream_problem import to_problem
 from policies.request import RequestTraits
 
 _MAX_FLIGHTS_JOINED = 2
@@ -171,7 +172,7 @@ class Pipeline:
         spent = Spent()
         problem: Problem | None = Problem(500, "internal_error", "the gateway failed; its log says why")
         try:
-            await self._carry(flight, asked.call, choice, account, spent)
+            await self._carry(flight, asked, choice, account, spent)
             problem = None
         except Problem as stopped:
             problem = stopped
@@ -181,7 +182,6 @@ class Pipeline:
         finally:
             if key is not None and self._flights.get(key) is flight:
                 del self._flights[key]
-            _complete_usage(spent, asked.traits)
             flight.cost_nanousd = spent.cost_nanousd
             outcome, status = _outcome(problem, began=flight.head is not None)
             account.settle(spent, outcome=outcome, status=status, cache=label, streamed=asked.call.stream)
@@ -193,21 +193,25 @@ class Pipeline:
         if self._cache is not None and flight.head is not None:
             await self._cache.put(key, flight.head.content_type, flight.pieces)
 
-    async def _carry(self, flight: Flight, call: Call, choice: Choice, account: Account, spent: Spent) -> None:
+    async def _carry(self, flight: Flight, asked: Asked, choice: Choice, account: Account, spent: Spent) -> None:
         """From the first attempt to the last byte. Raises ``Problem``."""
-        started = await self._attempts.start(choice.routes, call, spent)
+        started = await self._attempts.start(choice.routes, asked.call, spent)
+        outcome = "client_left"
         try:
             spent.ttft_ms = account.elapsed_ms
-            flight.begin(Head(started.route, started.answer.content_type, started.answer.streamed))
+            flight.begin(Head(started.place.route, started.answer.content_type, started.answer.streamed))
             flight.add([piece.data for piece in started.first])
             await self._attempts.read_rest(started, lambda batch: flight.add([piece.data for piece in batch]))
             if not started.answer.finished:
                 raise BackendError("broken", "it ended without a finish reason")
+            outcome = "ok"
         except BackendError as error:
+            outcome = error.kind
             raise to_problem(error) from error
         finally:
             spent.usage, spent.usage_source = started.answer.usage, started.answer.usage_source
-            self._attempts.ended(started, spent)
+            _complete_usage(spent, asked.traits)
+            self._attempts.ended(started, spent, outcome)
 
 
 def _hit(account: Account, choice: Choice, entry: Entry) -> Passage:

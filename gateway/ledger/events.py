@@ -3,8 +3,8 @@
 import msgspec
 
 
-class AttemptDetail(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One try at one route. ``outcome`` is ``ok`` or the backend's word for its trouble."""
+class AttemptDetail(msgspec.Struct, frozen=True):
+    """One try at one route. ``outcome``: ``ok``, ``client_left``, or the backend's word for its trouble."""
 
     route: str
     replica: str
@@ -12,6 +12,7 @@ class AttemptDetail(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: str
     ms: float
     status: int | None = None
+    cost_nanousd: int = 0
 
 
 class Opened(msgspec.Struct, frozen=True, tag="open", tag_field="event"):

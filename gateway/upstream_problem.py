@@ -1,0 +1,36 @@
+"""What a client is told of an upstream's failure, and which failures are worth another try."""
+
+from backends.backend import BackendError
+from gateway.problem import Passthrough, Problem
+
+_RETRIED_STATUSES = frozenset((408, 429, 500, 502, 503, 504, 529))
+_CLIENTS_OWN_STATUSES = frozenset((400, 409, 413, 415, 422))
+
+
+def is_worth_retrying(error: BackendError) -> bool:
+    """An upstream's answer to a bad request would be the same everywhere."""
+    return error.kind != "status" or error.status is None or error.status in _RETRIED_STATUSES
+
+
+def to_problem(error: BackendError, retry_after: float | None = None) -> Problem:
+    """``retry_after``: the shortest wait that any attempt was told, in seconds."""
+    if error.kind == "refused":
+        message = f"The model server cannot be reached ({error}). Try again shortly, or ask for another model."
+        return Problem(503, "upstream_unreachable", message, retry_after=retry_after or 2)
+    if error.kind == "timeout":
+        return Problem(504, "upstream_timeout", f"The model server was too slow: {error}.")
+    if error.kind != "status" or error.status is None:
+        return Problem(502, "upstream_broken", f"The model server's answer broke: {error}.", retry_after=1)
+    return _of_status(error, error.status, retry_after)
+
+
+def _of_status(error: BackendError, status: int, retry_after: float | None) -> Problem:
+    passthrough = Passthrough(error.body, error.content_type) if error.body else None
+    if status in _CLIENTS_OWN_STATUSES:
+        return Problem(status, "upstream_refused", str(error), passthrough=passthrough)
+    if status == 429:
+        message = "The model server limits its rate. Wait as Retry-After says."
+        return Problem(429, "upstream_rate_limit", message, retry_after=retry_after, passthrough=passthrough)
+    if status in (503, 529):
+        return Problem(status, "upstream_unavailable", f"{error}.", retry_after=retry_after or 1)
+    return Problem(502, "upstream_error", f"The model server failed: {error}.", retry_after=retry_after or 1)
