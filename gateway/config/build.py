@@ -6,7 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from backends.price import Price, nano
 from backends.route import Revision, Route
-from gateway.config.config import Cache, Server
+from gateway.config.config import Cache, Server, Telemetry
 from gateway.config.schema import CacheSection, ConfigSection, PolicySection, PriceSection, RequireSection, RouteSection
 from gateway.limits import Limits
 from policies.policy import Policy
@@ -78,6 +78,10 @@ def cache(section: CacheSection) -> Cache:
     if found.url and found.url.startswith("valkey"):  # the client knows the same protocol by its older name
         return replace(found, url="redis" + found.url.removeprefix("valkey"))
     return found
+
+
+def telemetry(section: ConfigSection) -> Telemetry:
+    return replace(Telemetry(), **section.telemetry.model_dump(exclude_none=True))
 
 
 def _price(section: PriceSection | None) -> Price:

@@ -58,6 +58,13 @@ def check_section(section: ConfigSection, directory: Path) -> Iterator[Report]:
     url = section.cache.url
     if url is not None and urlsplit(url).scheme not in _CACHE_SCHEMES:
         yield ("cache", "url"), "not the address of a Valkey", "write it like `redis://127.0.0.1:6379/0`"
+    endpoint = section.telemetry.otlp_endpoint
+    if endpoint is not None and (fault := _url_fault(endpoint)) is not None:
+        yield (
+            ("telemetry", "otlp_endpoint"),
+            fault,
+            "write it like `http://127.0.0.1:4318`; headers come from OTEL_EXPORTER_OTLP_HEADERS",
+        )
 
 
 def check_policies(policies: Mapping[str, Policy], routes: Mapping[str, Route]) -> Iterator[Report]:

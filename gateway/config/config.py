@@ -28,6 +28,15 @@ class Cache:
 
 
 @dataclass(frozen=True, slots=True)
+class Telemetry:
+    """``otlp_endpoint`` is a collector's base URL; None leaves it to OTEL_EXPORTER_OTLP_ENDPOINT, and no spans else."""
+
+    otlp_endpoint: str | None = None
+    capture_content: bool = False
+    request_log: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Routes, policies and aliases never share a name. Paths are absolute, or relative to the working directory."""
 
@@ -39,6 +48,7 @@ class Config:
     server: Server
     limits: Limits
     cache: Cache
+    telemetry: Telemetry
     state_dir: Path
     api_key: str | None = field(repr=False)
     """None: only loopback is served."""

@@ -56,6 +56,7 @@ def _built(source: Source, section: ConfigSection, env: Mapping[str, str]) -> Co
         server=build.server(section),
         limits=build.limits(section),
         cache=build.cache(section.cache),
+        telemetry=build.telemetry(section),
         state_dir=Path(env.get("WEIGHBRIDGE_STATE_DIR") or section.state_dir or ".weighbridge"),
         api_key=section.api_key.get_secret_value() if section.api_key else None,
         warnings=tuple(source.problem(*warning) for warning in check_prices(section, policies)),

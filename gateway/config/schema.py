@@ -136,6 +136,12 @@ class CacheSection(Section):
     max_entry_bytes: int | None = Field(default=None, ge=1, examples=["1048576"])
 
 
+class TelemetrySection(Section):
+    otlp_endpoint: Text | None = Field(default=None, examples=["http://127.0.0.1:4318"])
+    capture_content: bool | None = Field(default=None, examples=["true"])
+    request_log: bool | None = Field(default=None, examples=["false"])
+
+
 class ConfigSection(Section):
     routes: dict[Name, RouteSection] = Field(examples=["{small: {backend: vllm, model: ..., replicas: [...]}}"])
     policies: dict[Name, PolicySection] | None = Field(default=None, examples=["{auto: {objective: cheapest}}"])
@@ -143,6 +149,7 @@ class ConfigSection(Section):
     server: ServerSection = Field(default=ServerSection(), examples=["{port: 8080}"])
     limits: LimitsSection = Field(default=LimitsSection(), examples=["{total_s: 900}"])
     cache: CacheSection = Field(default=CacheSection(), examples=["{ttl_s: 86400}"])
+    telemetry: TelemetrySection = Field(default=TelemetrySection(), examples=["{otlp_endpoint: http://127.0.0.1:4318}"])
     state_dir: Text | None = Field(default=None, examples=["/var/lib/weighbridge"])
     api_key: Secret | None = Field(default=None, examples=["${WEIGHBRIDGE_API_KEY}"])
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from backends.price import Price
 from gateway.config import Config, ConfigError, is_loopback, load_config
+from gateway.config.config import Telemetry
 from gateway.config.schema import keys_at
 from policies.policy import Policy
 from policies.requirements import (
@@ -61,6 +62,7 @@ aliases: {gpt-4o: auto}
 server: {host: 0.0.0.0, port: 9000, workers: 2}
 limits: {max_body_bytes: 1000, first_token_s: 2.5}
 cache: {url: "valkey://:secret@cache:6379/1", ttl_s: 60, max_entry_bytes: 10, enabled: false}
+telemetry: {otlp_endpoint: "http://collector:4318", capture_content: true, request_log: false}
 state_dir: /var/lib/weighbridge
 api_key: ${WEIGHBRIDGE_API_KEY}
 """
@@ -76,6 +78,7 @@ LOCATIONS = (
     ("server",),
     ("limits",),
     ("cache",),
+    ("telemetry",),
 )
 ROUTE = "routes: {r: {backend: vllm, model: m, replicas: [http://h:8000]}}\n"
 
@@ -137,6 +140,7 @@ def test_every_setting_arrives_where_it_belongs(load: Load, tmp_path: Path) -> N
     assert (config.limits.max_body_bytes, config.limits.first_token_s) == (1000, 2.5)
     assert config.cache.url == "redis://:secret@cache:6379/1"
     assert (config.cache.enabled, config.cache.ttl_s, config.cache.max_entry_bytes) == (False, 60, 10)
+    assert config.telemetry == Telemetry("http://collector:4318", capture_content=True, request_log=False)
     assert config.state_dir == Path("/var/lib/weighbridge")
     assert config.api_key == "sk-gateway"
     assert config.warnings == ()
@@ -153,6 +157,7 @@ def test_one_route_is_enough(load: Load) -> None:
     assert (config.server.host, config.server.port, config.api_key) == ("127.0.0.1", 8080, None)
     assert config.limits.max_body_bytes == 32 * 1024 * 1024
     assert config.cache.enabled and config.cache.url is None
+    assert config.telemetry == Telemetry(None, capture_content=False, request_log=True)
     assert config.state_dir == Path(".weighbridge")
 
 

@@ -108,6 +108,7 @@ def test_a_faulty_route_names_line_key_and_fix(tmp_path: Path, route: str, probl
             "cache: {url: http://h}",
             "3: cache.url: not the address of a Valkey; write it like `redis://127.0.0.1:6379/0`",
         ),
+        ("telemetry: {otlp_endpoint: h:4318}", "3: telemetry.otlp_endpoint: not an http address; write it like"),
         ("api_key: 'a\u00e9'", "3: api_key: this cannot be sent in a header;"),
         (
             "policies: {p: {require: {residency: third_party}, otherwise: cheapest}}",
