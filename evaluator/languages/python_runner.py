@@ -25,8 +25,8 @@ READY, COMPILE_ERROR, STARTED, SECONDS, VALUE, ERROR, END = b"RCSTVEZ"
 FLUSH_SECONDS = 0.05
 FLUSH_BYTES = 1 << 16
 MAX_DEPTH = 100
-MAX_ITEMS = 20_000_000
-"""Deeper or larger results are opaque; it also ends results that contain themselves."""
+MAX_ITEMS, CONTAINER_ITEMS = 20_000_000, 20
+"""Deeper or larger results are opaque, which also ends those that contain themselves. A container counts for 20."""
 
 SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
 
@@ -72,7 +72,7 @@ def is_plain(value: Any, depth: int, budget: list[int]) -> bool:
         items = value
     else:
         return False
-    budget[0] -= len(items)
+    budget[0] -= len(items) + CONTAINER_ITEMS
     if budget[0] < 0 or depth == 0:
         return False
     if SCALARS.issuperset(map(type, items)):
@@ -88,7 +88,7 @@ def describe(value: Any, depth: int, budget: list[int]) -> Any:
     kind = type(value)
     if kind in SCALARS:
         return value
-    budget[0] -= 1
+    budget[0] -= CONTAINER_ITEMS
     if depth == 0 or budget[0] < 0:
         return (..., "opaque", kind.__name__)
     special = describe_special(value, kind)
