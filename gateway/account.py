@@ -1,16 +1,18 @@
-"""One request's row in the ledger and its marks in the metrics: opened before dispatch, settled exactly once."""
+"""One request's row in the ledger, shown to its observer too: opened before dispatch, settled exactly once."""
 
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from backends.backend import Call
 from backends.route import Route
 from backends.usage import Usage, UsageSource
 from gateway.ledger.events import AttemptDetail, Opened, Settled
 from gateway.ledger.spool import Spool, SpoolFull
 from gateway.problem import Problem
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.observer import Observation
 
 log = logging.getLogger("weighbridge.request")
 
@@ -20,15 +22,23 @@ def new_request_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
+def _unchanged(call: Call, _: Route) -> Call:
+    return call
+
+
 @dataclass(slots=True)
 class Spent:
-    """What a request has cost so far; a flight fills it in as it goes."""
+    """What a request has cost so far; a flight fills it in as it goes.
+
+    ``onward`` gives the call that an attempt at a route is to send.
+    """
 
     route: Route | None = None
     usage: Usage | None = None
     usage_source: UsageSource = "unknown"
     ttft_ms: float | None = None
     attempts: list[AttemptDetail] = field(default_factory=list)
+    onward: Callable[[Call, Route], Call] = _unchanged
 
     @property
     def cost_nanousd(self) -> int:
@@ -38,14 +48,16 @@ class Spent:
 class Account:
     """Raises ``Problem`` 503 from ``open`` when the ledger takes no more: nothing is dispatched unrecorded."""
 
-    def __init__(self, spool: Spool, metrics: Metrics, *, tenant: str, asked: str, policy: str, wire: str) -> None:
+    def __init__(
+        self, spool: Spool, observation: Observation, *, tenant: str, asked: str, policy: str, wire: str
+    ) -> None:
         self._spool = spool
-        self._metrics = metrics
         self._tenant = tenant
         self._asked = asked[:200]
         self._wire = wire
         self._settled = False
         self._started = time.perf_counter()
+        self.observation = observation
         self.policy = policy
         self.id = new_request_id()
 
@@ -60,6 +72,7 @@ class Account:
         except SpoolFull as full:
             message = "the gateway cannot record requests at the moment, so it serves none; try again later"
             raise Problem(503, "ledger_unavailable", message, retry_after=5) from full
+        self.observation.opened()
 
     def settle(self, spent: Spent, *, outcome: str, status: int, cache: str, streamed: bool) -> None:
         """Does nothing the second time."""
@@ -89,7 +102,7 @@ class Account:
             total_ms=self.elapsed_ms,
             attempts=spent.attempts,
         )
-        self._metrics.settled(row)
+        self.observation.settled(row)
         try:
             self._spool.append(row)
         except SpoolFull:

@@ -34,6 +34,8 @@ from gateway.problem import Problem
 from gateway.router import Router
 from gateway.runtime import Runtime
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.observer import Observer
+from gateway.telemetry.request_log import RequestLog
 
 _FIRST_LOOK_S = 0.5
 _VALKEY_TIMEOUT_S = 0.1
@@ -52,12 +54,13 @@ def create_app(
     ``metrics_registry`` None: metrics are kept in multi-process files, which ``scrape`` then collects.
     """
     metrics = Metrics(metrics_registry)
+    observer = Observer(metrics, RequestLog() if config.telemetry.request_log else None, None)
     fleet = _fleet(config)
     router = Router(fleet, config.policies, config.aliases)
     evidence = EvidenceFile(runtime.evidence_file, router)
     cache = _cache(config, runtime)
     control = ControlClient(runtime)
-    pipeline = Pipeline(router, cache, spool, metrics, config.limits)
+    pipeline = Pipeline(router, cache, spool, config.limits)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -81,7 +84,7 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
         lifespan=lifespan,
-        middleware=[Middleware(Gate, api_key=config.api_key)],
+        middleware=[Middleware(Gate, api_key=config.api_key, on_refusal=observer.refused)],
         exception_handlers={
             Problem: _problem,
             HTTPException: _http_exception,
@@ -90,7 +93,7 @@ def create_app(
     )
     app.state.serving = False
     app.router.routes.append(
-        Route("/v1/chat/completions", ChatCompletions(pipeline, metrics, config.limits), methods=["POST"])
+        Route("/v1/chat/completions", ChatCompletions(pipeline, observer, config.limits), methods=["POST"])
     )
     app.include_router(models_api(router, int(time.time())))
     app.include_router(policies_api(router))

@@ -100,7 +100,7 @@ class Attempts:
         began = time.perf_counter()
         self._fleet.began(place.route, place.replica)
         try:
-            answer, first, batches = await self._begin(place, call, deadline)
+            answer, first, batches = await self._begin(place, spent.onward(call, place.route), deadline)
         except BackendError as error:
             self._record(place, began, spent, error.kind, error.status, error)
             raise

@@ -15,7 +15,7 @@ from gateway.ledger.spool import Spool
 from gateway.limits import Limits
 from gateway.problem import ClientLeft, Problem
 from gateway.router import Choice, Router
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.observer import Observation
 from gateway.upstream_problem import to_problem
 from policies.request import RequestTraits
 
@@ -71,19 +71,16 @@ class Passage:
 
 
 class Pipeline:
-    def __init__(
-        self, router: Router, cache: AnswerCache | None, spool: Spool, metrics: Metrics, limits: Limits
-    ) -> None:
+    def __init__(self, router: Router, cache: AnswerCache | None, spool: Spool, limits: Limits) -> None:
         self._router = router
         self._cache = cache
         self._spool = spool
-        self._metrics = metrics
         self._limits = limits
         self._attempts = Attempts(router.fleet, limits)
         self._flights: dict[str, Flight] = {}
         self._background: set[asyncio.Task[None]] = set()
 
-    async def enter(self, asked: Asked, departure: Departure) -> Passage:
+    async def enter(self, asked: Asked, departure: Departure, observation: Observation) -> Passage:
         """Returns when the first content is here. Raises ``Problem``, or ``ClientLeft``.
 
         The caller reads ``passage.reader`` and then calls ``close(passage)``, whatever happened.
@@ -91,7 +88,7 @@ class Pipeline:
         choice = self._router.choose(asked.model, asked.traits)
         account = Account(
             self._spool,
-            self._metrics,
+            observation,
             tenant=asked.tenant,
             asked=asked.model,
             policy=choice.policy,
@@ -169,7 +166,7 @@ class Pipeline:
     async def _answer(
         self, flight: Flight, asked: Asked, choice: Choice, account: Account, key: str | None, label: str
     ) -> None:
-        spent = Spent()
+        spent = Spent(onward=account.observation.onward)
         problem: Problem | None = Problem(500, "internal_error", "the gateway failed; its log says why")
         try:
             await self._carry(flight, asked, choice, account, spent)
@@ -184,6 +181,7 @@ class Pipeline:
                 del self._flights[key]
             flight.cost_nanousd = spent.cost_nanousd
             outcome, status = _outcome(problem, began=flight.head is not None)
+            account.observation.answered(asked.call, flight.pieces)
             account.settle(spent, outcome=outcome, status=status, cache=label, streamed=asked.call.stream)
             flight.end(problem)
         if problem is None and key is not None and asked.cache.write:

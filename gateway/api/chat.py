@@ -11,7 +11,7 @@ from gateway.cache_control import CacheControl
 from gateway.limits import Limits
 from gateway.pipeline import Asked, Departure, Passage, Pipeline
 from gateway.problem import ClientLeft, Problem
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.observer import Observation, Observer
 from policies.request import RequestTraits
 
 _BYTES_PER_TOKEN = 4
@@ -22,48 +22,38 @@ _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 class ChatCompletions:
     """An ASGI endpoint: a framework's request and response objects would cost as much as the rest of the road."""
 
-    def __init__(self, pipeline: Pipeline, metrics: Metrics, limits: Limits) -> None:
+    def __init__(self, pipeline: Pipeline, observer: Observer, limits: Limits) -> None:
         self._pipeline = pipeline
-        self._metrics = metrics
+        self._observer = observer
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         departure = Departure()
-        self._metrics.in_flight.inc()
+        observation = self._observer.begin(scope["headers"])
         try:
             asked = parse(scope, await read_body(scope, receive, self._limits.max_body_bytes, self._limits.receive_s))
             watch = asyncio.create_task(_watch(receive, departure))
             try:
-                await self._answer(asked, departure, send)
+                await self._answer(asked, departure, observation, send)
             finally:
                 watch.cancel()
         except Problem as problem:
-            self._metrics.problem(problem.code)
+            observation.failed(problem)
             await respond(send, *openai_error.response(problem))
         except ClientLeft:
             pass  # there is nobody to tell; the ledger knows
         finally:
-            self._metrics.in_flight.dec()
+            observation.ended()
 
-    async def _answer(self, asked: Asked, departure: Departure, send: Send) -> None:
-        passage = await self._pipeline.enter(asked, departure)
+    async def _answer(self, asked: Asked, departure: Departure, observation: Observation, send: Send) -> None:
+        passage = await self._pipeline.enter(asked, departure, observation)
         try:
             if passage.head.streamed:
-                await self._stream(passage, send)
+                await _stream(passage, send)
             else:
                 await _whole(passage, send)
         finally:
             self._pipeline.close(passage)
-
-    async def _stream(self, passage: Passage, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": _headers(passage)})
-        try:
-            async for chunk in passage.reader.chunks():
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except Problem as problem:
-            self._metrics.problem(problem.code)
-            await send({"type": "http.response.body", "body": openai_error.event(problem), "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
 
 
 def parse(scope: Scope, body: bytes) -> Asked:
@@ -109,6 +99,17 @@ async def _watch(receive: Receive, departure: Departure) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     departure.leave()
+
+
+async def _stream(passage: Passage, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": _headers(passage)})
+    try:
+        async for chunk in passage.reader.chunks():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    except Problem as problem:
+        passage.account.observation.failed(problem)
+        await send({"type": "http.response.body", "body": openai_error.event(problem), "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _whole(passage: Passage, send: Send) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Callable
 
 from gateway.api import openai_error
 from gateway.api.http import Receive, Scope, Send, header, respond
@@ -14,8 +15,9 @@ _LOOPBACK = ("127.", "::1", "::ffff:127.")
 class Gate:
     """ASGI middleware: leaves ``weighbridge.tenant`` in the scope, or answers 401 or 403."""
 
-    def __init__(self, app, api_key: str | None) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, app, api_key: str | None, on_refusal: Callable[[Problem], None]) -> None:  # type: ignore[no-untyped-def]
         self._app = app
+        self._on_refusal = on_refusal
         self._key = api_key.encode() if api_key else None
         self._tenant = hashlib.blake2b(self._key or b"", digest_size=6).hexdigest() if api_key else "local"
 
@@ -23,6 +25,7 @@ class Gate:
         if scope["type"] == "http" and scope["path"] not in _OPEN_PATHS:
             problem = self._refusal(scope)
             if problem is not None:
+                self._on_refusal(problem)
                 await respond(send, *openai_error.response(problem))
                 return
             scope["weighbridge.tenant"] = self._tenant

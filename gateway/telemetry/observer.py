@@ -1,0 +1,87 @@
+"""What operators see of a request: metrics as it happens, a log line and spans when it is over."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from backends.backend import Call
+from backends.route import Route
+from gateway.ledger.events import Settled
+from gateway.problem import Problem
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.request_log import RequestLog
+
+if TYPE_CHECKING:  # it needs the SDK, which is loaded only where spans are wanted
+    from gateway.telemetry.tracer import Tracer
+
+
+class Observer:
+    """One a worker. Without a ``tracer`` there are no spans, and trace headers go upstream as they came."""
+
+    def __init__(self, metrics: Metrics, request_log: RequestLog | None, tracer: "Tracer | None") -> None:
+        self.metrics = metrics
+        self.request_log = request_log
+        self.tracer = tracer
+
+    def begin(self, headers: Sequence[tuple[bytes, bytes]]) -> "Observation":
+        """``headers`` are the client's. ``Observation.ended`` must follow."""
+        self.metrics.in_flight.inc()
+        return Observation(self, headers)
+
+    def refused(self, problem: Problem) -> None:
+        """A request that was turned away at the gate."""
+        self.metrics.problem(problem.code)
+        if self.request_log is not None:
+            self.request_log.write(None, problem, None)
+
+
+class Observation:
+    """One request. It is reported once: when its last byte has gone out, and its row is known if it is to have one."""
+
+    __slots__ = ("_answer", "_ended_ns", "_observer", "_opened", "_problem", "_row", "_trace")
+
+    def __init__(self, observer: Observer, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self._observer = observer
+        self._trace = observer.tracer.begin(headers) if observer.tracer is not None else None
+        self._problem: Problem | None = None
+        self._answer: tuple[Call, list[bytes]] | None = None
+        self._row: Settled | None = None
+        self._opened = False
+        self._ended_ns: int | None = None
+
+    def opened(self) -> None:
+        """It goes upstream, so ``settled`` will follow: after ``ended`` where others read the flight to its end."""
+        self._opened = True
+
+    def onward(self, call: Call, route: Route) -> Call:
+        """What the next attempt, at ``route``, sends: ``call`` in the trace's context."""
+        return call if self._trace is None else self._trace.onward(call, route)
+
+    def answered(self, call: Call, pieces: list[bytes]) -> None:
+        self._answer = (call, pieces)
+
+    def settled(self, row: Settled) -> None:
+        self._row = row
+        self._observer.metrics.settled(row)
+        if self._ended_ns is not None:
+            self._report(self._ended_ns)
+
+    def failed(self, problem: Problem) -> None:
+        """The client is told of it."""
+        self._problem = problem
+        self._observer.metrics.problem(problem.code)
+
+    def ended(self) -> None:
+        """The client has everything, or is gone."""
+        self._observer.metrics.in_flight.dec()
+        self._ended_ns = time.time_ns()
+        if self._row is not None or not self._opened:
+            self._report(self._ended_ns)
+
+    def _report(self, ended_ns: int) -> None:
+        trace, row, problem = self._trace, self._row, self._problem
+        if self._observer.request_log is not None:
+            self._observer.request_log.write(row, problem, trace.id if trace is not None else None)
+        if trace is not None and self._observer.tracer is not None:
+            self._observer.tracer.end(trace, ended_ns, row, problem, self._answer)
+        self._answer = None
