@@ -54,10 +54,17 @@ class Writer:
         self.flushed = time.monotonic()
 
 
+class TooLarge(Exception):
+    """A result beyond MAX_DEPTH or MAX_ITEMS."""
+
+
 def encode(value: Any) -> bytes:
     """Bytes of a result: marshal version 2 of plain builtins; anything else becomes ``(..., kind, *fields)`` first."""
-    if type(value) not in SCALARS and not is_plain(value, MAX_DEPTH, [MAX_ITEMS]):
-        value = describe(value, MAX_DEPTH, [MAX_ITEMS])
+    try:
+        if type(value) not in SCALARS and not is_plain(value, MAX_DEPTH, [MAX_ITEMS]):
+            value = describe(value, MAX_DEPTH, [MAX_ITEMS])
+    except TooLarge:
+        value = (..., "opaque", type(value).__name__)
     return marshal.dumps(value, 2)
 
 
@@ -74,7 +81,7 @@ def is_plain(value: Any, depth: int, budget: list[int]) -> bool:
         return False
     budget[0] -= len(items) + CONTAINER_ITEMS
     if budget[0] < 0 or depth == 0:
-        return False
+        raise TooLarge
     if SCALARS.issuperset(map(type, items)):
         return True
     return all(is_plain(item, depth - 1, budget) for item in items)
@@ -90,7 +97,7 @@ def describe(value: Any, depth: int, budget: list[int]) -> Any:
         return value
     budget[0] -= CONTAINER_ITEMS
     if depth == 0 or budget[0] < 0:
-        return (..., "opaque", kind.__name__)
+        raise TooLarge
     special = describe_special(value, kind)
     if special is not None:
         return special
