@@ -8,7 +8,8 @@ need_uv
 export=("$uv" export -q --format requirements-txt --no-emit-project --no-header --no-annotate)
 "$uv" lock -q
 "${export[@]}" --no-dev -o requirements.lock
-"${export[@]}" -o requirements-dev.lock
+"${export[@]}" --no-dev --extra claude -o requirements-claude.lock
+"${export[@]}" --extra claude -o requirements-dev.lock
 "$uv" pip compile -q --universal --generate-hashes --no-annotate --no-header --python-version 3.11 - \
     -o deploy/setup/tools.lock <<<uv
 deploy/vllm-cpu/lock.sh
