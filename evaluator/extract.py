@@ -18,6 +18,9 @@ _CODE = re.compile(
 _MAX_PARSED = 200_000
 """Characters; what is longer is taken as it is."""
 
+_MAX_CUTS = 20
+_UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+
 
 @dataclass(frozen=True, slots=True)
 class _Block:
@@ -115,12 +118,18 @@ def _from_text(text: str, task: Task) -> str | None:
 
 
 def _without_prose(text: str) -> str:
-    """From the first line of code to the last with which it parses."""
+    """From the first line of code to before the first that does not parse."""
     lines = text.split("\n")
-    start = next((i for i, line in enumerate(lines) if _CODE.match(line)), 0)
-    for end in range(len(lines), start, -1):
-        if (end == len(lines) or lines[end - 1].strip()) and _parse(code := "\n".join(lines[start:end]) + "\n"):
-            return code
+    code = lines[next((i for i, line in enumerate(lines) if _CODE.match(line)), 0) :]
+    for _ in range(_MAX_CUTS):
+        try:
+            _parsed(program := "\n".join(code) + "\n")
+        except SyntaxError as error:
+            code = code[: min(len(code), error.lineno or 1) - 1]
+        except _UNPARSABLE:
+            return text
+        else:
+            return program
     return text
 
 
@@ -157,11 +166,15 @@ def _begins_as_code(text: str) -> bool:
 
 
 def _parse(code: str) -> ast.Module | None:
-    if len(code) > _MAX_PARSED:
-        return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return _parsed(code)
+    except _UNPARSABLE:
         return None
+
+
+def _parsed(code: str) -> ast.Module:
+    if len(code) > _MAX_PARSED:
+        raise ValueError("too long to be looked at")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(code)

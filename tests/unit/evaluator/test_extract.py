@@ -7,7 +7,16 @@ import pytest
 from evaluator.extract import extract
 from evaluator.suites import FunctionCheck, Task
 
-PROMPT = 'from typing import List\n\n\ndef helper(x: int) -> int:\n    return x + 1\n\n\ndef total(xs: List[int]) -> int:\n    """Sum."""\n'
+PROMPT = """from typing import List
+
+
+def helper(x: int) -> int:
+    return x + 1
+
+
+def total(xs: List[int]) -> int:
+    '''Sum.'''
+"""
 BODY = "    return sum(xs)\n"
 PROGRAM = "def total(xs):\n    return sum(xs)\n"
 TASK = Task("t/1", "python", PROMPT, "total", PROMPT + BODY, FunctionCheck((), "exact"))
