@@ -74,6 +74,7 @@ def test_a_bare_program_comes_through_unchanged(answer: str) -> None:
         "```python\ns = 0\nfor x in xs:\n    s += x\nreturn s\n```",
         f"Here is the function:\n\n{PROGRAM}\nIt sums the list.\n",
         f"Here it is:\n{PROGRAM}",
+        f"Here it is:\n{PROGRAM}\nNote:\n- it sums\n- it's fast\n",
         BODY,
         "\n" + BODY,
         "return sum(xs)",
@@ -114,9 +115,10 @@ def test_a_block_without_the_function_is_still_code() -> None:
 
 @pytest.mark.parametrize("size", [300_000])
 @pytest.mark.parametrize(
-    "unit", ["(", "-", "a.", "[", "\n", "```\n", "```python\n", "def total(", "lambda: ", "    x\n"]
+    "unit", ["(", "-", "a.", "[", "\n", "```\n", "```python\n", "def total(", "lambda: ", "    x\n", "a b\n"]
 )
 def test_a_huge_answer_does_no_harm(unit: str, size: int) -> None:
     extract(unit * (size // len(unit)), TASK)
     extract(unit * (size // len(unit)) + PROGRAM, TASK)
     extract(unit * (10_000 // len(unit)) + PROGRAM, TASK)
+    extract("So:\n" + PROGRAM + unit * (150_000 // len(unit)), TASK)
