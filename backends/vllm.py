@@ -3,7 +3,6 @@
 aiohttp is the data path: measured at a seventh of httpx's CPU a request, and it lets go of cancelled streams.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -14,11 +13,11 @@ from backends.backend import BackendError, Call, Piece
 from backends.chat_wire import DONE, ChatStream, whole_usage
 from backends.route import Revision, Route
 from backends.sse import Framer, FrameTooLong
+from backends.upstream_http import error_body, open_session, retry_after_s, too_long, translate, whole_body
 from backends.usage import Usage, UsageSource
 
 _PATHS = {"chat": "/v1/chat/completions"}
 _STREAM_OPTIONS_USAGE = msgspec.Raw(b'{"include_usage":true}')
-_MAX_ERROR_BODY = 64 * 1024
 _NOT_IMPLEMENTED = 501  # of a server that is up, but knows no such page
 
 
@@ -26,7 +25,7 @@ class VllmBackend:
     """``max_answer_bytes`` cuts an endless answer; ``connect_s`` bounds the connect."""
 
     def __init__(self, *, connect_s: float, max_answer_bytes: int) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
+        self._connect_s = connect_s
         self._max_answer_bytes = max_answer_bytes
         self._session: aiohttp.ClientSession | None = None
 
@@ -36,7 +35,7 @@ class VllmBackend:
         try:
             response = await self._open().post(replica + _PATHS[call.wire], data=body, headers=headers)
         except (aiohttp.ClientError, OSError) as error:
-            raise _translate(error, replica) from error
+            raise translate(error, replica) from error
         if response.status >= 400:
             raise await _status_error(response, replica)
         return VllmAnswer(response, call, replica, self._max_answer_bytes)
@@ -70,14 +69,11 @@ class VllmBackend:
         except msgspec.DecodeError:
             return None
         except (aiohttp.ClientError, OSError) as error:
-            raise _translate(error, url) from error
+            raise translate(error, url) from error
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:  # made on first use: it belongs to the running event loop
-            connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=30)
-            self._session = aiohttp.ClientSession(
-                connector=connector, timeout=self._timeout, read_bufsize=256 * 1024, cookie_jar=aiohttp.DummyCookieJar()
-            )
+            self._session = open_session(self._connect_s)
         return self._session
 
 
@@ -116,7 +112,7 @@ class VllmAnswer:
             else:
                 yield [await self._whole()]
         except (aiohttp.ClientError, OSError) as error:
-            raise _translate(error, self._replica, started=True) from error
+            raise translate(error, self._replica, started=True) from error
         except FrameTooLong as error:
             raise BackendError("malformed", f"the upstream sent {error}") from error
 
@@ -129,7 +125,7 @@ class VllmAnswer:
         async for chunk in self._response.content.iter_any():
             seen += len(chunk)
             if seen > self._max_bytes:
-                raise _too_long(self._max_bytes)
+                raise too_long(self._max_bytes)
             batch, trouble = self._read(framer.feed(chunk))
             if batch:
                 yield batch
@@ -153,9 +149,7 @@ class VllmAnswer:
         return pieces, None
 
     async def _whole(self) -> Piece:
-        body = await _capped(self._response, self._max_bytes)
-        if body is None:
-            raise _too_long(self._max_bytes)
+        body = await whole_body(self._response, self._max_bytes)
         self._whole_usage = whole_usage(body)
         self._whole_here = True
         return Piece(body, True)
@@ -188,50 +182,12 @@ def _served(models: Any, name: str) -> Mapping[str, Any]:
     return {}
 
 
-def _translate(error: Exception, where: str, started: bool = False) -> BackendError:
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return BackendError("refused", f"no connection to {where} in time")
-    if isinstance(error, asyncio.TimeoutError):
-        return BackendError("timeout", f"{where} was too slow")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return BackendError("refused", f"cannot connect to {where}: {error.os_error.strerror or 'refused'}")
-    what = "the answer broke off" if started else "the connection broke"
-    return BackendError("broken", f"{where}: {what} ({type(error).__name__})")
-
-
-def _too_long(limit: int) -> BackendError:
-    return BackendError("broken", f"the answer grew beyond {limit} bytes and was cut")
-
-
-async def _capped(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
-    """The whole body, or None when it is longer than ``limit`` bytes."""
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            return None
-    return bytes(body)
-
-
 async def _status_error(response: aiohttp.ClientResponse, replica: str) -> BackendError:
-    try:
-        body = await _capped(response, _MAX_ERROR_BODY) or b""
-    except (aiohttp.ClientError, OSError):
-        body = b""
-    response.close()
     return BackendError(
         "status",
         f"{replica} answered {response.status}",
         status=response.status,
-        body=body,
+        body=await error_body(response),
         content_type=response.headers.get("content-type", "application/json"),
-        retry_after=_seconds(response.headers.get("retry-after")),
+        retry_after=retry_after_s(response),
     )
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """The header's seconds; the date form is rare among model servers and counts as absent."""
-    try:
-        return max(0.0, float(retry_after)) if retry_after else None
-    except ValueError:
-        return None
