@@ -1,6 +1,7 @@
 """The composition root of a serving worker: from a configuration to an application."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -34,8 +35,7 @@ from gateway.problem import Problem
 from gateway.router import Router
 from gateway.runtime import Runtime
 from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.observer import Observer
-from gateway.telemetry.request_log import RequestLog
+from gateway.telemetry.observer import observer as make_observer
 
 _FIRST_LOOK_S = 0.5
 _VALKEY_TIMEOUT_S = 0.1
@@ -54,7 +54,7 @@ def create_app(
     ``metrics_registry`` None: metrics are kept in multi-process files, which ``scrape`` then collects.
     """
     metrics = Metrics(metrics_registry)
-    observer = Observer(metrics, RequestLog() if config.telemetry.request_log else None, None)
+    observer = make_observer(metrics, config.telemetry, os.environ)
     fleet = _fleet(config)
     router = Router(fleet, config.policies, config.aliases)
     evidence = EvidenceFile(runtime.evidence_file, router)
@@ -67,12 +67,13 @@ def create_app(
         evidence.look()
         background = [asyncio.create_task(fleet.watch()), asyncio.create_task(evidence.watch())]
         await asyncio.wait({asyncio.create_task(fleet.observe())}, timeout=_FIRST_LOOK_S)
-        app.state.serving = True
-        yield
-        app.state.serving = False
-        for task in background:
-            task.cancel()
-        await pipeline.drain()
+        async with observer.running():
+            app.state.serving = True
+            yield
+            app.state.serving = False
+            for task in background:
+                task.cancel()
+            await pipeline.drain()
         for closing in (fleet.close(), control.close(), *([cache.close()] if cache else [])):
             await closing
         spool.close()

@@ -1,3 +1,8 @@
 """Fixtures live in tests/fixtures, a module each."""
 
-pytest_plugins = ["tests.fixtures.upstream", "tests.fixtures.gateway", "tests.fixtures.vllm"]
+pytest_plugins = [
+    "tests.fixtures.upstream",
+    "tests.fixtures.gateway",
+    "tests.fixtures.otlp_receiver",
+    "tests.fixtures.vllm",
+]

@@ -1,5 +1,7 @@
 """Prometheus metrics of the serving path. Label values come from the configuration, never from a request."""
 
+from itertools import pairwise
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gateway.ledger.events import Settled
@@ -25,8 +27,18 @@ class Metrics:
             buckets=_SECONDS, registry=registry,
         )  # fmt: skip
         self._tokens = Counter("weighbridge_tokens", "Tokens billed", ("route", "kind"), registry=registry)
+        self._cached = Counter(
+            "weighbridge_cached_input_tokens", "Input tokens that the provider had cached, part of those billed",
+            by_route, registry=registry,
+        )  # fmt: skip
         self._cost = Counter("weighbridge_cost_nanousd", "Cost in nano-dollars", by_route, registry=registry)
         self._attempts = Counter("weighbridge_attempts", "Upstream attempts", ("route", "outcome"), registry=registry)
+        self._retries = Counter(
+            "weighbridge_retries", "Attempts after a request's first, by the outcome of the one before",
+            ("route", "reason"), registry=registry,
+        )  # fmt: skip
+        self._spans = Counter("weighbridge_spans", "Spans for the collector", ("outcome",), registry=registry)
+        self._valkey = Counter("weighbridge_valkey_failures", "Commands that Valkey did not serve", registry=registry)
         self.in_flight = Gauge(
             "weighbridge_requests_in_flight", "Requests being served", registry=registry, multiprocess_mode="livesum"
         )
@@ -34,6 +46,12 @@ class Metrics:
 
     def problem(self, code: str) -> None:
         self._counter(self._problems, code).inc()
+
+    def spans(self, outcome: str, count: int) -> None:
+        self._counter(self._spans, outcome).inc(count)
+
+    def valkey_failed(self) -> None:
+        self._valkey.inc()
 
     def settled(self, row: Settled) -> None:
         self._counter(self._requests, row.route, row.policy, row.wire, row.outcome, row.cache).inc()
@@ -44,8 +62,12 @@ class Metrics:
             self._counter(self._tokens, row.route, "input").inc(row.input_tokens)
             self._counter(self._tokens, row.route, "output").inc(row.output_tokens)
             self._counter(self._cost, row.route).inc(row.cost_nanousd)
+        if row.cached_input_tokens:
+            self._counter(self._cached, row.route).inc(row.cached_input_tokens)
         for attempt in row.attempts:
             self._counter(self._attempts, attempt.route, attempt.outcome).inc()
+        for before, attempt in pairwise(row.attempts):
+            self._counter(self._retries, attempt.route, before.outcome).inc()
 
     def _counter(self, metric: Counter, *labels: str) -> Counter:
         key = (metric._name, *labels)

@@ -1,27 +1,54 @@
 """What operators see of a request: metrics as it happens, a log line and spans when it is over."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from backends.backend import Call
 from backends.route import Route
+from gateway.config.config import Telemetry
 from gateway.ledger.events import Settled
 from gateway.problem import Problem
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.otlp_settings import OtlpSettings, otlp_settings
 from gateway.telemetry.request_log import RequestLog
 
-if TYPE_CHECKING:  # it needs the SDK, which is loaded only where spans are wanted
-    from gateway.telemetry.tracer import Tracer
+if TYPE_CHECKING:
+    from gateway.telemetry.tracing import Tracing
+
+
+def observer(metrics: Metrics, config: Telemetry, env: Mapping[str, str]) -> "Observer":
+    """``env`` may hold OpenTelemetry's variables. Raises ``OSError`` when it names a certificate that is not there."""
+    settings = otlp_settings(config.otlp_endpoint, env)
+    tracing = _tracing(settings, metrics, config.capture_content) if settings is not None else None
+    return Observer(metrics, RequestLog() if config.request_log else None, tracing)
+
+
+def _tracing(settings: OtlpSettings, metrics: Metrics, capture_content: bool) -> "Tracing":
+    """The seam behind which OpenTelemetry's SDK is loaded: only where spans are sent somewhere."""
+    from gateway.telemetry.tracing import Tracing  # noqa: PLC0415
+
+    return Tracing(settings, metrics.spans, capture_content=capture_content)
 
 
 class Observer:
-    """One a worker. Without a ``tracer`` there are no spans, and trace headers go upstream as they came."""
+    """One a worker. Without ``tracing`` there are no spans, and trace headers go upstream as they came."""
 
-    def __init__(self, metrics: Metrics, request_log: RequestLog | None, tracer: "Tracer | None") -> None:
+    def __init__(self, metrics: Metrics, request_log: RequestLog | None, tracing: "Tracing | None") -> None:
         self.metrics = metrics
         self.request_log = request_log
-        self.tracer = tracer
+        self._tracing = tracing
+        self.tracer = tracing.tracer if tracing is not None else None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Spans are exported meanwhile, the last ones at the end."""
+        if self._tracing is None:
+            yield
+            return
+        async with self._tracing.running():
+            yield
 
     def begin(self, headers: Sequence[tuple[bytes, bytes]]) -> "Observation":
         """``headers`` are the client's. ``Observation.ended`` must follow."""
