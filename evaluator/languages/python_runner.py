@@ -28,6 +28,9 @@ MAX_DEPTH = 100
 MAX_ITEMS, CONTAINER_ITEMS = 20_000_000, 20
 """Deeper or larger results are opaque, which also ends those that contain themselves. A container counts for 20."""
 
+PRELOADED = ("typing", "re", "math", "collections", "itertools", "functools", "heapq", "string")
+"""Modules that solutions often import: loaded once before the parts fork, where the source names them."""
+
 SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 
@@ -188,6 +191,9 @@ def main() -> None:
         writer.record(COMPILE_ERROR, error_line(error))
         writer.flush()
         return
+    for name in PRELOADED:
+        if name in source:
+            __import__(name)
     for part in parts:
         pid = os.fork()  # each part starts afresh
         if pid == 0:
