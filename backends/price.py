@@ -22,6 +22,13 @@ class Price:
     output: int = 0
     cached_input: int | None = None
     """None: cached input tokens cost what fresh ones cost."""
+    cache_write: int | None = None
+    """Input tokens that the provider writes to its cache; None: they cost what fresh ones cost."""
+    cache_write_1h: int | None = None
+    """Those that it keeps for an hour; None: they cost what the others cost."""
+    long_from: int | None = None
+    """A request with more input tokens than this costs ``long``, as a whole."""
+    long: "Price | None" = None
 
     @classmethod
     def per_gpu_hour(cls, gpu_hour_usd: Decimal, gpus: int, tokens_per_second: Decimal) -> "Price":
@@ -31,7 +38,16 @@ class Price:
 
     def cost(self, usage: Usage) -> int:
         """What ``usage`` costs, in nano-dollars, rounded half up once, over the whole."""
+        if self.long is not None and self.long_from is not None and usage.input_tokens > self.long_from:
+            return self.long.cost(usage)
         cached = self.input if self.cached_input is None else self.cached_input
-        fresh = usage.input_tokens - usage.cached_input_tokens
-        total = fresh * self.input + usage.cached_input_tokens * cached + usage.output_tokens * self.output
+        written = self.input if self.cache_write is None else self.cache_write
+        written_1h = written if self.cache_write_1h is None else self.cache_write_1h
+        total = (
+            (usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens) * self.input
+            + usage.cached_input_tokens * cached
+            + (usage.cache_write_tokens - usage.cache_write_1h_tokens) * written
+            + usage.cache_write_1h_tokens * written_1h
+            + usage.output_tokens * self.output
+        )
         return (2 * total + _MILLION) // (2 * _MILLION)

@@ -101,6 +101,8 @@ class Account:
             ttft_ms=spent.ttft_ms,
             total_ms=self.elapsed_ms,
             attempts=spent.attempts,
+            cache_write_tokens=usage.cache_write_tokens,
+            cache_write_1h_tokens=usage.cache_write_1h_tokens,
         )
         self.observation.settled(row)
         try:

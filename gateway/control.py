@@ -15,7 +15,7 @@ from gateway.problem import Problem
 from gateway.store.store import Store
 from policies.snapshot import InvalidScorecard, Snapshot
 
-_USAGE = ("input_tokens", "output_tokens", "cached_input_tokens")
+_USAGE = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "cache_write_1h_tokens")
 
 
 def create_control(store: Store, drain: Drain, publish: Callable[[], Awaitable[Snapshot]]) -> Starlette:

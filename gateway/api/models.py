@@ -40,6 +40,8 @@ def _route_facts(route: Route, healthy: bool) -> dict[str, Any]:
         "input_nanousd_per_million": route.price.input,
         "output_nanousd_per_million": route.price.output,
         "cached_input_nanousd_per_million": route.price.cached_input,
+        "cache_write_nanousd_per_million": route.price.cache_write,
+        "cache_write_1h_nanousd_per_million": route.price.cache_write_1h,
     }
     return {
         "kind": "route",

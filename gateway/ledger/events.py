@@ -52,6 +52,8 @@ class Settled(msgspec.Struct, frozen=True, tag="settle", tag_field="event"):
     ttft_ms: float | None
     total_ms: float
     attempts: list[AttemptDetail]
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
 
 
 Event = Opened | Settled

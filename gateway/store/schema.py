@@ -29,6 +29,8 @@ requests = Table(
     Column("ttft_ms", Float),
     Column("total_ms", Float),
     Column("attempts", JSON),
+    Column("cache_write_tokens", BigInteger),
+    Column("cache_write_1h_tokens", BigInteger),
     Index("requests_settled_at", "settled_at"),
     Index("requests_open_by_spool", "spool", "outcome"),
 )

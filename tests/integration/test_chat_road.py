@@ -32,7 +32,8 @@ def test_a_whole_answer_comes_as_it_is_with_usage_headers_and_a_ledger_row(
     assert answer.headers["x-weighbridge-cache"] == "miss"
     assert answer.headers["x-weighbridge-cost-nanousd"] == str(7 * 1000 + 2 * 2000)
     row = gateway.ledger(answer.headers["x-weighbridge-request-id"])
-    assert row["usage"] == {"input_tokens": 7, "output_tokens": 2, "cached_input_tokens": 0}
+    written = {"cache_write_tokens": 0, "cache_write_1h_tokens": 0}
+    assert row["usage"] == {"input_tokens": 7, "output_tokens": 2, "cached_input_tokens": 0, **written}
     assert (row["usage_source"], row["cost_nanousd"], row["outcome"]) == ("provider", 11_000, "ok")
     assert [attempt["outcome"] for attempt in row["attempts"]] == ["ok"]
 
