@@ -80,6 +80,7 @@ class OtlpExporter:
             self._full.set()
             await asyncio.wait({task}, timeout=CLOSE_WITHIN_S)
             task.cancel()
+            await asyncio.wait({task})
 
     async def _run(self) -> None:
         """Sends what is there, every few seconds or sooner when a batch is full."""
