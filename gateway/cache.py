@@ -3,6 +3,7 @@
 Whatever goes wrong with Valkey bypasses the cache and nothing else: after a failure it is left alone for a while.
 """
 
+import asyncio
 import hashlib
 import logging
 import time
@@ -16,6 +17,7 @@ from redis.exceptions import RedisError
 log = logging.getLogger("weighbridge.cache")
 
 REST_AFTER_FAILURE_S = 1.0
+WRITE_BEHIND_S = 0.005
 _PREFIX = "weighbridge:answer:1:"
 _NOT_THE_QUESTION = frozenset(
     (
@@ -62,13 +64,18 @@ def key(scope: CacheScope, fields: Mapping[str, msgspec.Raw]) -> str:
 
 
 class AnswerCache:
-    """``ttl_s`` is how long an answer is kept; larger ones than ``max_entry_bytes`` are not."""
+    """``ttl_s`` is how long an answer is kept; larger ones than ``max_entry_bytes`` are not.
+
+    Answers are written behind: all of the last few milliseconds in one round trip. Until then they are found here.
+    """
 
     def __init__(self, valkey: "Redis", *, ttl_s: float, max_entry_bytes: int) -> None:
         self._valkey = valkey
         self._ttl_ms = int(ttl_s * 1000)
         self._max_entry_bytes = max_entry_bytes
         self._resting_until = 0.0
+        self._unwritten: dict[str, Entry] = {}
+        self._writer: asyncio.Task[None] | None = None
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(Entry).decode
 
@@ -79,6 +86,8 @@ class AnswerCache:
     async def get(self, key: str) -> Entry | None:
         if self.resting:
             return None
+        if (entry := self._unwritten.get(key)) is not None:
+            return entry
         try:
             found = await self._valkey.get(key)
             return self._decode(found) if found else None
@@ -88,19 +97,36 @@ class AnswerCache:
             log.warning("an entry that is not ours was passed over")
         return None
 
-    async def put(self, key: str, content_type: str, pieces: list[bytes]) -> None:
+    def put(self, key: str, content_type: str, pieces: list[bytes]) -> None:
         if self.resting or sum(map(len, pieces)) > self._max_entry_bytes:
             return
         try:
-            entry = Entry(content_type, [piece.decode() for piece in pieces], time.time())
-            await self._valkey.set(key, self._encode(entry), px=self._ttl_ms)
+            self._unwritten[key] = Entry(content_type, [piece.decode() for piece in pieces], time.time())
         except UnicodeDecodeError:
             return  # JSON cannot hold it
-        except (RedisError, OSError, TimeoutError) as error:
-            self._rest(error)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_behind())
 
     async def close(self) -> None:
+        if self._writer is not None:
+            await self._writer
         await self._valkey.aclose()
+
+    async def _write_behind(self) -> None:
+        await asyncio.sleep(WRITE_BEHIND_S)
+        entries = dict(self._unwritten)
+        self._writer = None  # what comes during the write is the next one's
+        try:
+            pipeline = self._valkey.pipeline(transaction=False)
+            for key, entry in entries.items():
+                pipeline.set(key, self._encode(entry), px=self._ttl_ms)
+            await pipeline.execute()
+        except (RedisError, OSError, TimeoutError) as error:
+            self._rest(error)
+        finally:
+            for key, entry in entries.items():
+                if self._unwritten.get(key) is entry:
+                    del self._unwritten[key]
 
     def _rest(self, error: BaseException) -> None:
         log.warning("valkey failed; the cache is bypassed", extra={"reason": type(error).__name__})

@@ -185,11 +185,11 @@ class Pipeline:
             account.settle(spent, outcome=outcome, status=status, cache=label, streamed=asked.call.stream)
             flight.end(problem)
         if problem is None and key is not None and asked.cache.write:
-            await self._keep(key, flight)
+            self._keep(key, flight)
 
-    async def _keep(self, key: str, flight: Flight) -> None:
+    def _keep(self, key: str, flight: Flight) -> None:
         if self._cache is not None and flight.head is not None:
-            await self._cache.put(key, flight.head.content_type, flight.pieces)
+            self._cache.put(key, flight.head.content_type, flight.pieces)
 
     async def _carry(self, flight: Flight, asked: Asked, choice: Choice, account: Account, spent: Spent) -> None:
         """From the first attempt to the last byte. Raises ``Problem``."""

@@ -1,0 +1,69 @@
+"""The cache against a real Valkey."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway.cache import WRITE_BEHIND_S, AnswerCache
+from gateway.embedded_valkey import EmbeddedValkey
+
+
+@pytest.fixture
+async def valkey(tmp_path: Path) -> AsyncIterator[Redis]:
+    server = EmbeddedValkey(tmp_path / "v.sock")
+    await server.start()
+    yield Redis.from_url(f"unix://{tmp_path}/v.sock", socket_timeout=0.5)
+    await server.stop()
+
+
+async def test_an_answer_is_found_at_once_and_after_it_was_written(valkey: Redis) -> None:
+    cache = AnswerCache(valkey, ttl_s=60, max_entry_bytes=100)
+    cache.put("k", "text/plain", [b"a", "ü".encode()])
+    assert await valkey.get("k") is None
+    for _ in range(2):
+        entry = await cache.get("k")
+        assert entry is not None
+        assert (entry.content_type, entry.pieces) == ("text/plain", ["a", "ü"])
+        await asyncio.sleep(10 * WRITE_BEHIND_S)
+    stored = await valkey.get("k")
+    assert stored.startswith(b'{"content_type"')  # JSON, never pickle
+    assert 0 < await valkey.pttl("k") <= 60_000
+    await cache.close()
+
+
+async def test_what_is_too_large_or_not_text_is_not_kept(valkey: Redis) -> None:
+    cache = AnswerCache(valkey, ttl_s=60, max_entry_bytes=100)
+    cache.put("large", "text/plain", [b"x" * 101])
+    cache.put("binary", "text/plain", [b"\xff"])
+    await asyncio.sleep(10 * WRITE_BEHIND_S)
+    assert [await cache.get(key) for key in ("large", "binary")] == [None, None]
+    assert await valkey.dbsize() == 0
+    await cache.close()
+
+
+async def test_a_foreign_entry_is_passed_over(valkey: Redis) -> None:
+    cache = AnswerCache(valkey, ttl_s=60, max_entry_bytes=100)
+    await valkey.set("k", b"\x80\x04K\x01.")
+    assert await cache.get("k") is None
+    assert not cache.resting
+    await cache.close()
+
+
+async def test_closing_writes_what_is_left(valkey: Redis, tmp_path: Path) -> None:
+    cache = AnswerCache(valkey, ttl_s=60, max_entry_bytes=100)
+    cache.put("k", "text/plain", [b"a"])
+    await cache.close()
+    async with Redis.from_url(f"unix://{tmp_path}/v.sock") as other:
+        assert await other.get("k") is not None
+
+
+async def test_a_dead_valkey_is_left_alone_for_a_while(valkey: Redis, tmp_path: Path) -> None:
+    cache = AnswerCache(Redis.from_url(f"unix://{tmp_path}/nobody.sock"), ttl_s=60, max_entry_bytes=100)
+    assert await cache.get("k") is None
+    assert cache.resting
+    cache.put("k", "text/plain", [b"a"])
+    assert await cache.get("k") is None
+    await cache.close()
