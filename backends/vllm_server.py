@@ -4,13 +4,14 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
 from backends.child_process import ChildProcess
+from backends.vllm_fit import Serving
 
 _NEWS = re.compile(r"INFO [\d-]+ [\d:]+ \[[^]]*\] (?P<text>.*\w{3}.*)")
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
@@ -52,7 +53,12 @@ class VllmCommand:
     def environment(self) -> dict[str, str]:
         # Without kept bytecode every start compiles thousands of modules again: 58 s instead of 32 s.
         inherited = {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
-        return {**inherited, **_QUIET, **self.env}
+        return {**inherited, **self.own_environment}
+
+    @property
+    def own_environment(self) -> dict[str, str]:
+        """What differs from our own variables."""
+        return {**_QUIET, **self.env}
 
     def start(self, log: Path) -> ChildProcess:
         return ChildProcess(self.argv, env=self.environment, log=log)
@@ -64,6 +70,30 @@ def cpu_command(python: Path, model: Path, served_name: str, port: int) -> VllmC
     tools = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes")
     env = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_API_KEY": ""}  # the key is for another server: loopback needs none
     return VllmCommand(python, str(model), served_name, port, flags=flags + tools, env=env)
+
+
+def gpu_command(
+    python: Path,
+    model: str,
+    served_name: str,
+    port: int,
+    serving: Serving,
+    *,
+    flags: Sequence[str] = (),
+    loras: Sequence[str] = (),
+) -> VllmCommand:
+    """``loras`` are NAME=PATH; each is served as a model of its own, named NAME. Weights may come from a hub."""
+    words = ["--tensor-parallel-size", str(serving.tensor_parallel), "--max-model-len", str(serving.max_model_len)]
+    words += ["--gpu-memory-utilization", f"{serving.utilisation:.2f}", "--dtype", serving.dtype]
+    if serving.quantization:
+        words += ["--quantization", serving.quantization]
+    if serving.kv_cache_dtype:
+        words += ["--kv-cache-dtype", serving.kv_cache_dtype]
+    if loras:
+        words += ["--enable-lora", "--max-loras", str(serving.max_loras)]
+        words += ["--max-lora-rank", str(serving.max_lora_rank), "--lora-modules", *loras]
+    env = {"HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "0")}
+    return VllmCommand(python, model, served_name, port, flags=(*words, *flags), env=env)
 
 
 def free_port() -> int:

@@ -10,6 +10,7 @@ from gateway.cli.failure import Failure
 _COMMANDS = {
     "serve": "gateway.cli.serve",
     "up": "gateway.cli.up",
+    "vllm": "gateway.cli.vllm",
     "replay": "gateway.cli.replay",
     "judge": "gateway.cli.judge",
     "matrix": "gateway.cli.matrix",
