@@ -137,7 +137,7 @@ class _Progress:
         now = time.monotonic()
         if self._terminal or now - self._said >= _NEWS_EVERY_S:
             self._said = now
-            self._line(f"{self._name} ... {now - self._started:.0f} s  {doing}")
+            self._line(f"{self._name} ... {now - self._started:.0f} s  {doing:.90}".rstrip())
 
     def ready(self) -> None:
         self._line(f"{self._name} is ready ({time.monotonic() - self._started:.0f} s)")
