@@ -123,19 +123,22 @@ class Judge:
         late = [i for i, outcome in enumerate(outcomes) if outcome.status is Status.TIMEOUT]
         if late:
             async with self._turns.alone():  # it may only have been starved
-                again = await self._run_parts(task, code, language, [oracle[i] for i in late])
+                again = await self._run_parts(task, code, language, [oracle[i] for i in late], each=True)
             for i, outcome in zip(late, again, strict=True):
                 outcomes[i] = outcome
         return outcomes
 
     async def _run_parts(
-        self, task: Task, code: str, language: Language, oracle: Sequence[PartOracle]
+        self, task: Task, code: str, language: Language, oracle: Sequence[PartOracle], *, each: bool = False
     ) -> list[Outcome]:
-        """Every part's outcome. One sandbox serves them all, unless a part must be killed: the rest get a new one."""
+        """Every part's outcome. One sandbox serves them all, unless a part must be killed: the rest get a new one.
+
+        ``each``: every result is sent at once, so that a wrong one is seen before a later call hangs.
+        """
         outcomes: list[Outcome] = []
         while len(outcomes) < len(oracle):
             rest = oracle[len(outcomes) :]
-            program = language.calls(code, task.entry_point, [part.packed(language) for part in rest])
+            program = language.calls(code, task.entry_point, [part.packed(language, each=each) for part in rest])
             async with self._sandbox.start(program, self._limits) as run:
                 records = Records(run)
                 await records.ready()
@@ -168,6 +171,7 @@ class _PartReader:
         self._oracle = oracle
         self._clock = asyncio.get_running_loop().time
         self._end = self._clock() + START_SECONDS + oracle.seconds
+        self._ended = False
 
     async def outcome(self) -> Outcome:
         try:
@@ -186,6 +190,8 @@ class _PartReader:
 
     async def reach_end(self) -> bool:
         """Skips what is left of the part; False where a new sandbox is sooner there."""
+        if self._ended:
+            return True
         deadline = self._clock() + _SKIP_SECONDS
         largest = max(call.max_size for call in self._oracle.calls)
         try:
@@ -213,7 +219,8 @@ class _PartReader:
         return None
 
     def _broken(self, record: Record | None, shown: str) -> Outcome:
-        what = "the program ended before its results" if record is None or record.kind is Kind.END else _text(record)
+        self._ended = record is not None and record.kind is Kind.END
+        what = "the program ended before its results" if record is None or self._ended else _text(record)
         return Outcome(Status.FAIL, f"{self._oracle.part.name}: {shown}{': ' if shown else ''}{what}")
 
 

@@ -75,8 +75,9 @@ class PartOracle:
         """What all calls together may take."""
         return min(MAX_PART_SECONDS, sum(call.limit for call in self.calls)) + 1.0
 
-    def packed(self, language: Language) -> bytes:
-        return language.pack(self.part.inputs, [call.limit > MIN_CALL_SECONDS for call in self.calls])
+    def packed(self, language: Language, *, each: bool = False) -> bytes:
+        """The part's calls for a program; ``each``: every result is to be sent before the next call."""
+        return language.pack(self.part.inputs, [each or call.limit > MIN_CALL_SECONDS for call in self.calls])
 
     def accepts(self, index: int, encoded: bytes) -> bool:
         """Whether an encoded result of call ``index`` is right."""

@@ -12,7 +12,7 @@ class Language(Protocol):
     name: str
 
     def pack(self, inputs: Sequence[tuple[object, ...]], slow: Sequence[bool]) -> bytes:
-        """One part's calls. ``slow[i]``: what came before call i is to be sent first, as its time limit is its own."""
+        """One part's calls. ``slow[i]``: what came before call i is to be sent before it, not in a batch."""
         ...
 
     def calls(self, source: str, entry_point: str, parts: Sequence[bytes], *, timed: bool = False) -> Program:
