@@ -38,6 +38,7 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observer import observer as make_observer
 
 _FIRST_LOOK_S = 0.5
+_LOOK_BEFORE_SWAP_S = 3.0  # nobody waits for it
 _VALKEY_TIMEOUT_S = 0.1
 _NO_AUTOMATIC_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False}
 
@@ -46,27 +47,30 @@ def create_app(
     config: Config,
     runtime: Runtime,
     spool: Spool,
-    metrics_registry: CollectorRegistry | None,
+    metrics: Metrics,
     scrape: Callable[[], CollectorRegistry],
+    before: FastAPI | None = None,
 ) -> FastAPI:
-    """Everything is wired here and nowhere else.
+    """Everything is wired here and nowhere else; what lasts longer than a configuration is given.
 
-    ``metrics_registry`` None: metrics are kept in multi-process files, which ``scrape`` then collects.
+    ``before`` is the application that this one is to replace: what it knows of the servers is known here from the
+    start, so that no policy refuses for a moment what it allowed before. ``scrape`` collects all workers' metrics.
     """
-    metrics = Metrics(metrics_registry)
     observer = make_observer(metrics, config.telemetry, os.environ)
-    fleet = _fleet(config)
+    fleet = _fleet(config, before.state.fleet if before is not None else None)
     router = Router(fleet, config.policies, config.aliases)
     evidence = EvidenceFile(runtime.evidence_file, router)
     cache = _cache(config, runtime)
     control = ControlClient(runtime)
     pipeline = Pipeline(router, cache, spool, config.limits)
 
+    first_look_s = _FIRST_LOOK_S if before is None else _LOOK_BEFORE_SWAP_S
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         evidence.look()
         background = [asyncio.create_task(fleet.watch()), asyncio.create_task(evidence.watch())]
-        await asyncio.wait({asyncio.create_task(fleet.observe())}, timeout=_FIRST_LOOK_S)
+        await asyncio.wait({asyncio.create_task(fleet.observe())}, timeout=first_look_s)
         async with observer.running():
             app.state.serving = True
             yield
@@ -76,7 +80,6 @@ def create_app(
             await pipeline.drain()
         for closing in (fleet.close(), control.close(), *([cache.close()] if cache else [])):
             await closing
-        spool.close()
 
     app = FastAPI(
         title="Weighbridge",
@@ -93,6 +96,7 @@ def create_app(
         },
     )
     app.state.serving = False
+    app.state.fleet = fleet
     app.router.routes.append(
         Route("/v1/chat/completions", ChatCompletions(pipeline, observer, config.limits), methods=["POST"])
     )
@@ -103,10 +107,10 @@ def create_app(
     return app
 
 
-def _fleet(config: Config) -> Fleet:
+def _fleet(config: Config, before: Fleet | None) -> Fleet:
     limits = BackendLimits(config.limits.connect_s, config.limits.max_answer_bytes)
     kinds = {route.backend for route in config.routes.values()}
-    return Fleet(config.routes, {kind: BACKENDS[kind](limits) for kind in kinds})
+    return Fleet(config.routes, {kind: BACKENDS[kind](limits) for kind in kinds}, before)
 
 
 def _cache(config: Config, runtime: Runtime) -> AnswerCache | None:

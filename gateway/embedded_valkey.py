@@ -21,7 +21,12 @@ class EmbeddedValkey:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Returns when it accepts connections. Raises ``OSError`` when it does not within five seconds."""
+        """Returns when it accepts connections. Raises ``OSError`` when it does not within five seconds.
+
+        Does nothing while it runs.
+        """
+        if self._process is not None and self._process.returncode is None:
+            return
         parent = os.getpid()
         command = [_binary(), "--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"]
         command += ["--save", "", "--appendonly", "no", "--maxmemory", self._max_memory]

@@ -41,15 +41,18 @@ class _Member:
 class Fleet:
     """Serving state of every configured route. ``on_change`` is called when a revision or a health changes."""
 
-    def __init__(self, routes: Mapping[str, Route], backends: Mapping[str, Backend]) -> None:
-        self._members = {
-            name: _Member(route, backends[route.backend], {url: Replica(url) for url in route.replicas or ("",)})
+    def __init__(
+        self, routes: Mapping[str, Route], backends: Mapping[str, Backend], before: "Fleet | None" = None
+    ) -> None:
+        """``before``: the fleet that this one replaces. What it knows of a replica that stays is known here too."""
+        known = before._members if before is not None else {}
+        self._members: dict[str, _Member] = {
+            name: _Member(route, backends[route.backend], _replicas(route, known.get(name)))
             for name, route in routes.items()
         }
         self._backends = backends
-        self.routes: dict[str, Route] = dict(routes)
-        self.available: frozenset[str] = frozenset(routes)
         self.on_change: Callable[[], None] = lambda: None
+        self.routes, self.available = self._seen()
 
     def backend(self, route: Route) -> Backend:
         return self._backends[route.backend]
@@ -80,10 +83,9 @@ class Fleet:
         """Asks every replica once, all at the same time."""
         members = self._members.values()
         await asyncio.gather(*(self._observe(m, r) for m in members for r in m.replicas.values()))
-        routes = {name: member.as_observed() for name, member in self._members.items()}
-        available = frozenset(name for name, m in self._members.items() if any(r.up for r in m.replicas.values()))
-        if (routes, available) != (self.routes, self.available):
-            self.routes, self.available = routes, available
+        seen = self._seen()
+        if seen != (self.routes, self.available):
+            self.routes, self.available = seen
             self.on_change()
 
     async def watch(self) -> None:
@@ -96,6 +98,11 @@ class Fleet:
     async def close(self) -> None:
         for backend in self._backends.values():
             await backend.close()
+
+    def _seen(self) -> tuple[dict[str, Route], frozenset[str]]:
+        """Routes at the revisions that were observed, and the names of those with a replica that is up."""
+        routes = {name: member.as_observed() for name, member in self._members.items()}
+        return routes, frozenset(name for name, m in self._members.items() if any(r.up for r in m.replicas.values()))
 
     async def _observe(self, member: _Member, replica: Replica) -> None:
         try:
@@ -112,3 +119,14 @@ class Fleet:
             replica.up = True
             replica.forgive()
         replica.revision = revision
+
+
+def _replicas(route: Route, before: _Member | None) -> dict[str, Replica]:
+    """By URL. Old and new fleet share a replica that stays: the requests outstanding there are those of both."""
+    known = before.replicas if before is not None and _is_observed_alike(before.declared, route) else {}
+    return {url: known.get(url) or Replica(url) for url in route.replicas or ("",)}
+
+
+def _is_observed_alike(a: Route, b: Route) -> bool:
+    """A replica's revision as it was observed for ``a`` is its revision for ``b``."""
+    return (a.backend, a.model, a.revision, a.recording) == (b.backend, b.model, b.revision, b.recording)

@@ -31,5 +31,15 @@ class Runtime:
         return self.state / "evidence.json"
 
     @property
+    def config_file(self) -> Path:
+        """The configuration in force, as the parent accepted it; the user's file may be broken by now."""
+        return self.folder / "weighbridge.yaml"
+
+    @property
+    def reloads_file(self) -> Path:
+        """How many reloads the parent accepted and refused."""
+        return self.folder / "reloads.json"
+
+    @property
     def metrics(self) -> Path:
         return self.folder / "metrics"

@@ -18,6 +18,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from gateway.config import Config
 from gateway.embedded_valkey import EmbeddedValkey
+from gateway.reload import Reloader
 from gateway.runtime import Runtime
 
 log = logging.getLogger("weighbridge.supervisor")
@@ -51,23 +52,33 @@ def listen(address: Address) -> socket.socket:
 
 async def supervise(config: Config, listener: socket.socket, workers: int) -> None:
     """Serves until SIGTERM or SIGINT, then stops everything it started. Raises ``StateInUse``, ``OSError``."""
-    stop = asyncio.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    stop, hangup = asyncio.Event(), asyncio.Event()
+    for signum, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hangup)):
+        asyncio.get_running_loop().add_signal_handler(signum, event.set)
     async with AsyncExitStack() as stack:
         stack.enter_context(_state_lock(config.state_dir))
         runtime = Runtime(stack.enter_context(_runtime_folder()), config.state_dir.resolve())
         runtime.metrics.mkdir()
         runtime.spools.mkdir(exist_ok=True)
-        if config.cache.enabled and config.cache.url is None:
-            valkey = EmbeddedValkey(runtime.valkey_socket)
-            stack.push_async_callback(valkey.stop)
-            await valkey.start()
+        valkey = EmbeddedValkey(runtime.valkey_socket)
+        stack.push_async_callback(valkey.stop)
+
+        async def prepare(config: Config) -> None:
+            if config.cache.enabled and config.cache.url is None:
+                await valkey.start()
+
+        await prepare(config)
+        reloader = Reloader(config, runtime, listener.getsockname()[0], prepare)
         team = [asyncio.create_task(_keep_worker(config, runtime, listener, stop)) for _ in range(workers)]
         await asyncio.sleep(0)  # the workers begin to load before we do
         await stack.enter_async_context(_keeper(config, runtime))
-        await stop.wait()
+        watching = asyncio.create_task(reloader.watch(hangup))
+        await asyncio.wait({watching, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
         await asyncio.gather(*team)
+        if watching.done():
+            watching.result()  # it never ends but by a fault of ours
+        watching.cancel()
 
 
 def _keeper(config: Config, runtime: Runtime) -> AbstractAsyncContextManager[None]:

@@ -7,26 +7,34 @@ import socket
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from gateway.app import create_app
-from gateway.config import load_config
+from gateway.config import Config
+from gateway.generations import AcceptedConfig, Generations
 from gateway.ledger.spool import Spool
 from gateway.process import die_with_parent
 from gateway.runtime import Runtime
 from gateway.telemetry import logs
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.reload_counts import ReloadCounts
 
 
 def main() -> None:
     options = _options()
     die_with_parent(options.parent)
     logs.configure()
-    config = load_config(options.config)
     runtime = Runtime(options.runtime, options.state)
     listener = socket.socket(fileno=options.fd)
     spool = Spool(runtime.spools, f"{os.getpid()}-{os.urandom(4).hex()}")
-    app = create_app(config, runtime, spool, REGISTRY, _all_workers)
+    metrics = Metrics(REGISTRY)
+
+    def build(config: Config, before: FastAPI | None) -> FastAPI:
+        return create_app(config, runtime, spool, metrics, lambda: _all_workers(runtime), before)
+
+    app = Generations(AcceptedConfig(runtime, options.config), build, spool.close)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -45,15 +53,16 @@ def main() -> None:
         runner.run(server.serve(sockets=[listener]))
 
 
-def _all_workers() -> CollectorRegistry:
+def _all_workers(runtime: Runtime) -> CollectorRegistry:
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(ReloadCounts(runtime.reloads_file))
     return registry
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="gateway.worker", description="Started by `weighbridge serve`.")
-    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--config", required=True, help="the user's file, for messages and relative paths")
     parser.add_argument("--runtime", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--fd", type=int, required=True)

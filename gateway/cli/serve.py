@@ -23,6 +23,8 @@ from gateway.telemetry import logs
 def command(path: Path, host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the gateway until SIGTERM or Ctrl-C.
 
+    A change of the file takes effect while serving, or at once on SIGHUP; a broken one leaves the old one in force.
+
     Without an API key only this machine is served. State (ledger, scorecards) is kept in .weighbridge, or in
     WEIGHBRIDGE_STATE_DIR.
     """
@@ -45,7 +47,7 @@ def _config(path: Path) -> Config:
         config = load_config(path)
     except ConfigError as error:
         raise ConfigFailure(str(error)) from error
-    return dataclasses.replace(config, path=path.resolve())
+    return dataclasses.replace(config, path=path.absolute())  # a link stays one: whoever swaps it changes the file
 
 
 def _listener(address: Address) -> socket.socket:

@@ -41,6 +41,8 @@ class Config:
     """Routes, policies and aliases never share a name. Paths are absolute, or relative to the working directory."""
 
     path: Path
+    text: str = field(repr=False)
+    """The file as it was read: whoever else needs this configuration gets it from here, not from a changed file."""
     routes: Mapping[str, Route]
     policies: Mapping[str, Policy]
     aliases: Mapping[str, str]

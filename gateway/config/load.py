@@ -20,50 +20,13 @@ _MAX_BYTES = 1024 * 1024
 
 
 def load_config(path: str | Path, env: Mapping[str, str] = os.environ) -> Config:
-    """The configuration in the YAML file at ``path``; raises ConfigError with every problem found.
+    """The configuration in the YAML file at ``path``; raises ConfigError with every problem found."""
+    return parse_config(read_config(path), path, env)
 
-    ``env`` fills `${NAME}` in the file. WEIGHBRIDGE_API_KEY is the key where the file names none, and
-    WEIGHBRIDGE_STATE_DIR goes before the file's `state_dir`.
-    """
+
+def read_config(path: str | Path) -> str:
+    """The file's text; raises ConfigError."""
     path = Path(path)
-    source = read(_text(path), str(path), env)
-    if source.problems and source.values is None:
-        raise ConfigError(tuple(source.problems))
-    values = {} if source.values is None else source.values
-    if isinstance(values, dict):
-        key = values.get("api_key") or env.get("WEIGHBRIDGE_API_KEY") or None
-        values = {**values, "api_key": key}
-        _report(source, check_names(values))
-    section = _validated(source, values)
-    _report(source, check_section(section, path.parent))
-    if source.problems:
-        raise ConfigError(_sorted(source))
-    return _built(source, section, env)
-
-
-def _built(source: Source, section: ConfigSection, env: Mapping[str, str]) -> Config:
-    path = Path(source.file)
-    routes = {name: build.route(name, part, path.parent) for name, part in section.routes.items()}
-    policies = build.policies(section)
-    _report(source, check_policies(policies, routes))
-    if source.problems:
-        raise ConfigError(_sorted(source))
-    return Config(
-        path=path,
-        routes=routes,
-        policies=policies,
-        aliases=section.aliases,
-        server=build.server(section),
-        limits=build.limits(section),
-        cache=build.cache(section.cache),
-        telemetry=build.telemetry(section),
-        state_dir=Path(env.get("WEIGHBRIDGE_STATE_DIR") or section.state_dir or ".weighbridge"),
-        api_key=section.api_key.get_secret_value() if section.api_key else None,
-        warnings=tuple(source.problem(*warning) for warning in check_prices(section, policies)),
-    )
-
-
-def _text(path: Path) -> str:
     advice = "name a YAML file; docs/configuration.md has a whole example"
     try:
         data = path.read_bytes()
@@ -76,6 +39,51 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ConfigError((Problem(str(path), line, (), "not UTF-8 text", "save it as UTF-8"),)) from error
+
+
+def parse_config(text: str, path: str | Path, env: Mapping[str, str] = os.environ) -> Config:
+    """``text`` as the configuration that stands at ``path``; raises ConfigError with every problem found.
+
+    ``env`` fills `${NAME}` in the file. WEIGHBRIDGE_API_KEY is the key where the file names none, and
+    WEIGHBRIDGE_STATE_DIR goes before the file's `state_dir`.
+    """
+    path = Path(path)
+    source = read(text, str(path), env)
+    if source.problems and source.values is None:
+        raise ConfigError(tuple(source.problems))
+    values = {} if source.values is None else source.values
+    if isinstance(values, dict):
+        key = values.get("api_key") or env.get("WEIGHBRIDGE_API_KEY") or None
+        values = {**values, "api_key": key}
+        _report(source, check_names(values))
+    section = _validated(source, values)
+    _report(source, check_section(section, path.parent))
+    if source.problems:
+        raise ConfigError(_sorted(source))
+    return _built(text, source, section, env)
+
+
+def _built(text: str, source: Source, section: ConfigSection, env: Mapping[str, str]) -> Config:
+    path = Path(source.file)
+    routes = {name: build.route(name, part, path.parent) for name, part in section.routes.items()}
+    policies = build.policies(section)
+    _report(source, check_policies(policies, routes))
+    if source.problems:
+        raise ConfigError(_sorted(source))
+    return Config(
+        path=path,
+        text=text,
+        routes=routes,
+        policies=policies,
+        aliases=section.aliases,
+        server=build.server(section),
+        limits=build.limits(section),
+        cache=build.cache(section.cache),
+        telemetry=build.telemetry(section),
+        state_dir=Path(env.get("WEIGHBRIDGE_STATE_DIR") or section.state_dir or ".weighbridge"),
+        api_key=section.api_key.get_secret_value() if section.api_key else None,
+        warnings=tuple(source.problem(*warning) for warning in check_prices(section, policies)),
+    )
 
 
 def _validated(source: Source, values: object) -> ConfigSection:
