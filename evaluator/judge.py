@@ -114,8 +114,12 @@ class Judge:
         return await asyncio.shield(self._loading[task.task_id])
 
     async def _load(self, task: Task, language: Language) -> tuple[PartOracle, ...]:
-        async with self._turns.shared():
-            return await self._oracles.load(task, language, self._sandbox, self._limits)
+        try:
+            async with self._turns.shared():
+                return await self._oracles.load(task, language, self._sandbox, self._limits)
+        except (SandboxError, OSError):
+            del self._loading[task.task_id]  # the next sample tries again
+            raise
 
     async def _outcomes(self, task: Task, code: str, language: Language, oracle: Sequence[PartOracle]) -> list[Outcome]:
         async with self._turns.shared():
