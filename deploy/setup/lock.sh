@@ -13,3 +13,4 @@ export=("$uv" export -q --format requirements-txt --no-emit-project --no-header 
 "$uv" pip compile -q --universal --generate-hashes --no-annotate --no-header --python-version 3.11 - \
     -o deploy/setup/tools.lock <<<uv
 deploy/vllm-cpu/lock.sh
+deploy/bench-peers/lock.sh

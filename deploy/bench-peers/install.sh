@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Makes the peers that `make bench` measures ready in the cache, each in an environment of its own, and prints where.
+# What is there already is left as it is; what was interrupted is made anew.
+
+. "$(dirname "$0")/../setup/common.sh"
+cd "$(dirname "$0")"
+
+make_environment() { # NAME: a virtual environment from NAME.lock
+    step "environment for $1" "$uv" venv --relocatable --python "$python" "$home.new/$1"
+    step "$1 and what it requires" "$uv" pip install --python "$home.new/$1/bin/python" --compile-bytecode \
+        --require-hashes -r "$1.lock"
+}
+
+unpack_nginx() { # out of Debian's package and not installed: installing it would start a server on port 80
+    local target=$home.new/nginx
+    mkdir "$target"
+    (cd "$target" && apt-get download -q nginx) || { # no package lists yet
+        need_packages nginx-common # fetches them; holds configuration only, no service
+        (cd "$target" && apt-get download -q nginx)
+    }
+    dpkg-deb -x "$target"/nginx_*.deb "$target"
+    rm "$target"/nginx_*.deb
+}
+
+command -v apt-get >/dev/null || fail 3 "the peers are installed on Debian only; --only weighbridge measures without them"
+need_python
+home=$cache_dir/bench-$(hash_of install.sh litellm.lock vllm-router.lock <(echo "$python"))
+mkdir -p "$cache_dir"
+exec 9>"$cache_dir/bench-peers.lock"
+flock 9
+if [ ! -d "$home" ]; then
+    need_uv
+    need_packages libpcre2-8-0 libssl3 zlib1g
+    say "Installing what is measured beside the gateway into $home, once"
+    rm -rf "$home.new"
+    mkdir "$home.new"
+    make_environment litellm
+    make_environment vllm-router
+    step "nginx" unpack_nginx
+    mv -T "$home.new" "$home"
+fi
+echo "$home"
