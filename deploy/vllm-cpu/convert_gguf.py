@@ -1,6 +1,6 @@
 """Turn a llama-family GGUF into a directory that vLLM serves: safetensors, config, tokenizer, chat template.
 
-Runs in vLLM's own interpreter (it has torch, gguf, tokenizers, transformers): ``python convert_gguf.py IN.gguf OUT_DIR``.
+Runs in vLLM's own interpreter, which has torch, gguf and transformers: ``python convert_gguf.py IN.gguf OUT_DIR``.
 """
 
 import re
@@ -87,7 +87,7 @@ def state_dict(gguf: Gguf, config: LlamaConfig) -> dict[str, torch.Tensor]:
 
 
 def unpermute(weight: torch.Tensor, heads: int) -> torch.Tensor:
-    """Undo ``LlamaModel.permute`` of llama.cpp's convert_hf_to_gguf.py, which interleaves each head's rows for its rope."""
+    """Undo the interleaving of each head's rows that llama.cpp's converter does for its rope."""
     rows, columns = weight.shape
     return weight.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
