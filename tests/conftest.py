@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.fixtures.upstream",
+    "tests.fixtures.full",
     "tests.fixtures.gateway",
     "tests.fixtures.otlp_receiver",
     "tests.fixtures.vllm",

@@ -52,7 +52,7 @@ def _suite(name: str | None, paths: list[Path]) -> Suite:
             tasks[task.task_id] = task
     if format_ is None or name is None:
         raise SuiteError("the suite holds no task", "add one JSON object a line", path=paths[0] if paths else BUILTIN)
-    return Suite(name, format_.NAME, digest.hexdigest(), tuple(tasks.values()))
+    return format_.as_released(Suite(name, format_.NAME, digest.hexdigest(), tuple(tasks.values())))
 
 
 def read_text(path: Path) -> str:

@@ -39,7 +39,7 @@ class FunctionCheck:
     """Call the entry point with each input and compare what it returns. Other kinds of check join it in ``Check``."""
 
     parts: tuple[Part, ...]
-    oracle: Literal["evalplus", "exact"]
+    oracle: Literal["evalplus", "evalplus-mbpp-0.1.0", "exact"]
     """How results are compared: see ``evaluator.compare``."""
     atol: float = 0.0
     """Absolute tolerance for floats (EvalPlus)."""
@@ -94,4 +94,8 @@ class Format(Protocol):
 
     def task(self, row: Row) -> Task:
         """Raises SuiteError, without a place: the loader adds it."""
+        ...
+
+    def as_released(self, suite: Suite) -> Suite:
+        """The suite, whose hash is known now, with the rules of its release."""
         ...

@@ -12,7 +12,7 @@ compared with their exact types: ``True`` is not ``1``, ``1`` is not ``1.0``, a 
 """
 
 from evaluator.suites import rows, values
-from evaluator.suites.suite import FunctionCheck, Part, Row, SuiteError, Task
+from evaluator.suites.suite import FunctionCheck, Part, Row, Suite, SuiteError, Task
 
 NAME = "weighbridge"
 
@@ -42,6 +42,10 @@ def task(row: Row) -> Task:
         wrong_solutions=rows.strings(row, "wrong_solutions"),
         check=FunctionCheck((part,), oracle="exact"),
     )
+
+
+def as_released(suite: Suite) -> Suite:
+    return suite
 
 
 def _test(test: object, number: int) -> tuple[tuple[object, ...], object]:
