@@ -44,7 +44,7 @@ WEIGHBRIDGE_OUTCOME: Final = "weighbridge.outcome"
 WEIGHBRIDGE_COST_NANOUSD: Final = "weighbridge.cost.nanousd"
 WEIGHBRIDGE_USAGE_SOURCE: Final = "weighbridge.usage.source"
 
-OPERATIONS: Final = {"chat": "chat"}
-"""By wire."""
+CHAT: Final = "chat"
+"""The operation that all our wires are."""
 PROVIDERS: Final = {"claude": "anthropic"}
 """By backend, where the conventions have a word of their own; the others go by the backend's name."""

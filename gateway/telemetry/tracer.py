@@ -135,17 +135,18 @@ class Tracer:
         span = self._new_span()
         if span is None:
             return
-        call = answer[0] if answer is not None else None
-        key = ("client", detail.route, detail.revision, detail.replica, detail.outcome, detail.status, number)
-        streamed = call.stream if call is not None else None
-        part = self._shared((*key, streamed), lambda: _client_part(attempt.route, detail, number, call))
+        asked, pieces = answer if answer is not None else (None, [])
+        streamed = asked.stream if asked is not None else None
+        served = (chat_content.served_model(pieces), row.usage_source) if row is not None and pieces else (None, None)
+        key = (detail.route, detail.revision, detail.replica, detail.outcome, detail.status, number, streamed, *served)
+        part = self._shared(key, lambda: _client_part(attempt.route, detail, number, streamed, *served))
         span.MergeFromString(part)
         _place(span, trace, attempt.span_id, attempt.started_ns, attempt.started_ns + int(detail.ms * 1_000_000))
         span.parent_span_id = trace.span_id.to_bytes(8)
         span.flags = _SAMPLED | _REMOTE_KNOWN
         _add(span, {names.WEIGHBRIDGE_COST_NANOUSD: detail.cost_nanousd})
         if row is not None and row.ttft_ms is not None:
-            _add(span, _answered(row, attempt, answer[1] if answer is not None else []))
+            _add(span, _answered(row, attempt))
         if row is not None and self._capture_content and answer is not None:
             _add(span, chat_content.messages(*answer))
 
@@ -184,17 +185,19 @@ def _server_part(status: int | None, code: str | None, row: Settled | None) -> S
     return span
 
 
-def _client_part(route: Route, detail: AttemptDetail, number: int, call: Call | None) -> Span:
-    operation = names.OPERATIONS[call.wire if call is not None else "chat"]
-    span = Span(name=f"{operation} {route.model}", kind=Span.SPAN_KIND_CLIENT)
+def _client_part(
+    route: Route, detail: AttemptDetail, number: int, streamed: bool | None, served: str | None, counted: str | None
+) -> Span:
+    span = Span(name=f"{names.CHAT} {route.model}", kind=Span.SPAN_KIND_CLIENT)
     where = urlsplit(detail.replica)
     failed = detail.outcome not in ("ok", "client_left")
     status = 200 if detail.outcome == "ok" else detail.status
     _add(span, {
-        names.GEN_AI_OPERATION_NAME: operation,
+        names.GEN_AI_OPERATION_NAME: names.CHAT,
         names.GEN_AI_PROVIDER_NAME: names.PROVIDERS.get(route.backend, route.backend),
         names.GEN_AI_REQUEST_MODEL: route.model,
-        names.GEN_AI_REQUEST_STREAM: call.stream if call is not None else None,
+        names.GEN_AI_REQUEST_STREAM: streamed,
+        names.GEN_AI_RESPONSE_MODEL: served,
         names.SERVER_ADDRESS: where.hostname,
         names.SERVER_PORT: where.port or {"http": 80, "https": 443}.get(where.scheme),
         names.HTTP_REQUEST_METHOD: _METHOD,
@@ -204,21 +207,20 @@ def _client_part(route: Route, detail: AttemptDetail, number: int, call: Call | 
         names.WEIGHBRIDGE_ROUTE: detail.route,
         names.WEIGHBRIDGE_REVISION: detail.revision,
         names.WEIGHBRIDGE_OUTCOME: detail.outcome,
+        names.WEIGHBRIDGE_USAGE_SOURCE: counted,
     })  # fmt: skip
     if failed:
         span.status.code = Status.STATUS_CODE_ERROR
     return span
 
 
-def _answered(row: Settled, attempt: _Attempt, pieces: list[bytes]) -> Attributes:
+def _answered(row: Settled, attempt: _Attempt) -> Attributes:
     first_s = row.at - (row.total_ms - (row.ttft_ms or 0.0)) / 1000
     return {
-        names.GEN_AI_RESPONSE_MODEL: chat_content.served_model(pieces),
         names.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK: max(0.0, first_s - attempt.started_ns / 1e9),
         names.GEN_AI_USAGE_INPUT_TOKENS: row.input_tokens,
         names.GEN_AI_USAGE_OUTPUT_TOKENS: row.output_tokens,
         names.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS: row.cached_input_tokens,
-        names.WEIGHBRIDGE_USAGE_SOURCE: row.usage_source,
     }
 
 

