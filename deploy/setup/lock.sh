@@ -12,5 +12,7 @@ export=("$uv" export -q --format requirements-txt --no-emit-project --no-header 
 "${export[@]}" --extra claude -o requirements-dev.lock
 "$uv" pip compile -q --universal --generate-hashes --no-annotate --no-header --python-version 3.11 - \
     -o deploy/setup/tools.lock <<<uv
+"$uv" pip compile -q --universal --generate-hashes --no-annotate --no-header --python-version 3.11 - \
+    -o deploy/setup/build.lock <<<hatchling
 deploy/vllm-cpu/lock.sh
 deploy/bench-peers/lock.sh

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.fixtures.gateway import Serve
+from tests.fixtures.gateway import WEIGHBRIDGE, Serve
 from tests.fixtures.vllm import VllmServer
 
 DEMO = Path(__file__).parents[2] / "deploy/demo.yaml"
@@ -54,6 +54,32 @@ def test_it_serves_the_model_by_its_name(vllm_server: VllmServer) -> None:
     (model,) = httpx.get(f"{vllm_server.base_url}/v1/models", trust_env=False).json()["data"]
     assert model["id"] == vllm_server.model
     assert model["max_model_len"] == 4096
+
+
+PARSE = """
+import sys
+from vllm.entrypoints.cli.serve import ServeSubcommand
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+parser = FlexibleArgumentParser()
+ServeSubcommand().subparser_init(parser.add_subparsers())
+for line in sys.stdin:
+    args = parser.parse_args(line.split())
+    print(args.tensor_parallel_size, args.max_model_len, [module.name for module in args.lora_modules])
+"""
+
+
+def test_vllm_itself_accepts_the_flags_of_the_gpu_presets(vllm_server: VllmServer) -> None:
+    lines = []
+    for name in ("llama-3.1-70b", "mixtral-8x22b"):
+        words = [WEIGHBRIDGE, "vllm", "launch", name, "--dry-run", "--json", "--lora", "one=/a", "--lora", "two=/b"]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        command = json.loads(done.stdout)["command"]
+        lines.append(" ".join(command[command.index("serve") :]))
+    parsed = subprocess.run(
+        [vllm_server.python, "-c", PARSE], input="\n".join(lines), capture_output=True, text=True, check=False
+    )
+    assert parsed.returncode == 0, parsed.stderr
+    assert parsed.stdout.splitlines()[-2:] == ["4 128000 ['one', 'two']", "4 64000 ['one', 'two']"]
 
 
 def test_the_code_that_it_writes_is_right(vllm_server: VllmServer) -> None:
