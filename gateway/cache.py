@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -67,10 +67,14 @@ class AnswerCache:
     """``ttl_s`` is how long an answer is kept; larger ones than ``max_entry_bytes`` are not.
 
     Answers are written behind: all of the last few milliseconds in one round trip. Until then they are found here.
+    ``on_failure`` is called whenever Valkey does not serve.
     """
 
-    def __init__(self, valkey: "Redis", *, ttl_s: float, max_entry_bytes: int) -> None:
+    def __init__(
+        self, valkey: "Redis", *, ttl_s: float, max_entry_bytes: int, on_failure: Callable[[], None] = lambda: None
+    ) -> None:
         self._valkey = valkey
+        self._on_failure = on_failure
         self._ttl_ms = int(ttl_s * 1000)
         self._max_entry_bytes = max_entry_bytes
         self._resting_until = 0.0
@@ -130,4 +134,5 @@ class AnswerCache:
 
     def _rest(self, error: BaseException) -> None:
         log.warning("valkey failed; the cache is bypassed", extra={"reason": type(error).__name__})
+        self._on_failure()
         self._resting_until = time.monotonic() + REST_AFTER_FAILURE_S

@@ -20,6 +20,7 @@ from gateway.runtime import Runtime
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.reload_counts import ReloadCounts
+from gateway.telemetry.spool_lag import SpoolLag
 
 
 def main() -> None:
@@ -57,6 +58,7 @@ def _all_workers(runtime: Runtime) -> CollectorRegistry:
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     registry.register(ReloadCounts(runtime.reloads_file))
+    registry.register(SpoolLag(runtime.spools))
     return registry
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.ledger.events import Event
+from gateway.ledger.spool import PROGRESS_FILE
 from gateway.store.store import Store
 
 log = logging.getLogger("weighbridge.ledger")
@@ -40,6 +41,7 @@ class Drain:
         self._store = store
         self._spools: dict[str, _Spool] = {}
         self._lock = asyncio.Lock()
+        self._published: dict[str, int] | None = None
 
     async def watch(self) -> None:
         while True:
@@ -55,6 +57,17 @@ class Drain:
                 await self._drain(spool)
                 if orphaned:
                     await self._bury(spool)
+            self._publish()
+
+    def _publish(self) -> None:
+        """Leaves word of how far each segment is in the store, for those who want to know how far it is behind."""
+        segments = (item for spool in self._spools.values() for item in spool.read.items())
+        read = {f"{segment.parent.name}/{segment.name}": end for segment, end in segments}
+        if read != self._published:
+            self._published = read
+            unfinished = self._root / f"{PROGRESS_FILE}.new"
+            unfinished.write_bytes(msgspec.json.encode(read))
+            unfinished.replace(self._root / PROGRESS_FILE)
 
     async def _drain(self, spool: _Spool) -> None:
         segments = sorted(spool.folder.glob("*.jsonl"))

@@ -18,6 +18,8 @@ from gateway.ledger.events import Event
 
 SYNC_INTERVAL_S = 0.05
 SEGMENT_BYTES = 16 * 1024 * 1024
+PROGRESS_FILE = ".drained"
+"""Beside the spools: how far the parent has read each segment."""
 
 
 class SpoolFull(OSError):

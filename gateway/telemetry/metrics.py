@@ -31,6 +31,10 @@ class Metrics:
             "weighbridge_cached_input_tokens", "Input tokens that the provider had cached, part of those billed",
             by_route, registry=registry,
         )  # fmt: skip
+        self._written = Counter(
+            "weighbridge_cache_write_tokens", "Input tokens that the provider wrote to its cache, part of those billed",
+            by_route, registry=registry,
+        )  # fmt: skip
         self._cost = Counter("weighbridge_cost_nanousd", "Cost in nano-dollars", by_route, registry=registry)
         self._attempts = Counter("weighbridge_attempts", "Upstream attempts", ("route", "outcome"), registry=registry)
         self._retries = Counter(
@@ -64,6 +68,8 @@ class Metrics:
             self._counter(self._cost, row.route).inc(row.cost_nanousd)
         if row.cached_input_tokens:
             self._counter(self._cached, row.route).inc(row.cached_input_tokens)
+        if row.cache_write_tokens:
+            self._counter(self._written, row.route).inc(row.cache_write_tokens)
         for attempt in row.attempts:
             self._counter(self._attempts, attempt.route, attempt.outcome).inc()
         for before, attempt in pairwise(row.attempts):

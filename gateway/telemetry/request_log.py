@@ -39,6 +39,7 @@ class RequestLine(msgspec.Struct, frozen=True):
     input_tokens: int | UnsetType = UNSET
     output_tokens: int | UnsetType = UNSET
     cached_input_tokens: int | UnsetType = UNSET
+    cache_write_tokens: int | UnsetType = UNSET
     cost_nanousd: int | UnsetType = UNSET
     ttft_ms: float | UnsetType = UNSET
     total_ms: float | UnsetType = UNSET
@@ -67,6 +68,7 @@ def request_line(row: Settled | None, problem: Problem | None, trace_id: str | N
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
         cached_input_tokens=row.cached_input_tokens,
+        cache_write_tokens=row.cache_write_tokens or UNSET,
         cost_nanousd=row.cost_nanousd,
         ttft_ms=UNSET if row.ttft_ms is None else round(row.ttft_ms, 1),
         total_ms=round(row.total_ms, 1),

@@ -221,6 +221,7 @@ def _answered(row: Settled, attempt: _Attempt) -> Attributes:
         names.GEN_AI_USAGE_INPUT_TOKENS: row.input_tokens,
         names.GEN_AI_USAGE_OUTPUT_TOKENS: row.output_tokens,
         names.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS: row.cached_input_tokens,
+        names.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS: row.cache_write_tokens or None,
     }
 
 

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.ledger import spool as spools
@@ -12,6 +13,7 @@ from gateway.ledger.drain import Drain
 from gateway.ledger.events import AttemptDetail, Opened, Settled
 from gateway.ledger.spool import Spool, SpoolFull
 from gateway.store.store import Store
+from gateway.telemetry.spool_lag import SpoolLag
 
 
 def opened(request_id: str) -> Opened:
@@ -50,8 +52,31 @@ async def test_events_reach_the_store_once_however_often_they_are_read(tmp_path:
     await Drain(tmp_path / "spools", store).once()
     assert await outcome(store, "b") == "orphaned"
     assert await outcome(store, "a") == "ok"
-    assert list((tmp_path / "spools").iterdir()) == []
+    assert list((tmp_path / "spools").glob("[!.]*")) == []
     await store.close()
+
+
+async def test_the_lag_is_what_the_store_does_not_have_yet(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "db")
+    spool, drain = Spool(tmp_path / "spools", "one"), Drain(tmp_path / "spools", store)
+    spool.append(opened("a"))
+    length = len(msgspec.json.encode(opened("a"))) + 1
+    assert lag_bytes(tmp_path / "spools") == length
+    await drain.once()
+    assert lag_bytes(tmp_path / "spools") == 0
+    spool.append(opened("b"))
+    assert lag_bytes(tmp_path / "spools") == length
+    spool.close()
+    await drain.once()
+    assert lag_bytes(tmp_path / "spools") == 0
+    await store.close()
+
+
+def lag_bytes(spools: Path) -> float:
+    (family,) = SpoolLag(spools).collect()
+    (sample,) = family.samples
+    assert sample.name == "weighbridge_spool_lag_bytes"
+    return float(sample.value)
 
 
 async def test_a_living_workers_requests_are_not_orphans(tmp_path: Path) -> None:
