@@ -156,19 +156,37 @@ def scorecards(plan: Plan, folder: RunFolder, manifest: Mapping[str, object]) ->
 
 def _scorecard(plan: Plan, group: Group, tally: Tally, run_id: str, manifest: Mapping[str, object]) -> Scorecard:
     """Whole only if this one revision was asked every task of the language, as often as planned, by its own name."""
+    planned = plan.samples * sum(task.language == group.language for task in plan.tasks)
+    partial = plan.is_slice or plan.target.kind == "policy" or tally.asked != planned
+    subject = Subject(run_id, plan.suite_name, plan.suite_hash, plan.samples)
+    return scorecard(subject, group, tally, manifest, partial=partial)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The run that was measured, and what it asked."""
+
+    run_id: str
+    suite: str
+    suite_hash: str
+    repetitions: int
+
+
+def scorecard(
+    subject: Subject, group: Group, tally: Tally, manifest: Mapping[str, object], *, partial: bool
+) -> Scorecard:
     no_answer, unscorable = tally.statuses[Status.NO_ANSWER], tally.statuses[Status.UNSCORABLE]
     assert tally.scored + no_answer + unscorable == tally.asked, "a sample is missing from its scorecard"
-    planned = plan.samples * sum(task.language == group.language for task in plan.tasks)
     return Scorecard(
-        run_id=run_id,
+        run_id=subject.run_id,
         route=group.route,
         revision=group.revision,
-        suite=plan.suite_name,
-        suite_hash=plan.suite_hash,
+        suite=subject.suite,
+        suite_hash=subject.suite_hash,
         language=group.language,
         measured_at=tally.measured_at,
         tasks=len(tally.tasks),
-        repetitions=plan.samples,
+        repetitions=subject.repetitions,
         asked=tally.asked,
         scored=tally.scored,
         no_answer=no_answer,
@@ -183,6 +201,6 @@ def _scorecard(plan: Plan, group: Group, tally: Tally, run_id: str, manifest: Ma
         input_tokens=tally.input_tokens,
         output_tokens=tally.output_tokens,
         cost_nanousd=tally.cost_nanousd,
-        partial=plan.is_slice or plan.target.kind == "policy" or tally.asked != planned,
+        partial=partial,
         manifest={**manifest, "from_cache": tally.from_cache, "cost_unknown": tally.cost_unknown},
     )

@@ -81,9 +81,7 @@ class SuiteResult:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        if self.card is None or self.card.pass_at_1 is None:
-            return None
-        return wilson(self.card.pass_at_1, self.card.tasks, CONFIDENCE)
+        return None if self.card is None else interval(self.card)
 
     @property
     def cost(self) -> Cost:
@@ -95,6 +93,11 @@ class RouteRow:
     name: str
     facts: Facts
     results: tuple[SuiteResult, ...]
+
+
+def interval(card: Scorecard) -> tuple[float, float] | None:
+    """Wilson's interval of pass@1 at ``CONFIDENCE``; None when nothing was scored."""
+    return None if card.pass_at_1 is None else wilson(card.pass_at_1, card.tasks, CONFIDENCE)
 
 
 def routes_of(models: object) -> dict[str, Facts]:

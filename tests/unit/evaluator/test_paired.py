@@ -1,0 +1,69 @@
+import math
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluator.paired import MCNEMAR, SIGN, Flip, TaskScore, pair, two_sided
+
+
+def test_p_values_worked_by_hand() -> None:
+    assert two_sided(0, 0) == 1
+    assert two_sided(1, 0) == 1
+    assert two_sided(5, 0) == 2 / 32
+    assert two_sided(6, 0) == 2 / 64
+    assert two_sided(1, 5) == 2 * (1 + 6) / 64
+    assert two_sided(4, 4) == 1
+
+
+@given(one=st.integers(0, 7), other=st.integers(0, 7))
+def test_p_is_the_share_of_coin_tosses_at_least_that_unequal(one: int, other: int) -> None:
+    n = one + other
+    heads = [sum(tosses) for tosses in product((0, 1), repeat=n)]
+    extreme = sum(abs(2 * count - n) >= abs(one - other) for count in heads)
+    assert two_sided(one, other) == pytest.approx(extreme / 2**n)
+    assert two_sided(one, other) == two_sided(other, one)
+
+
+@pytest.mark.parametrize("split", [(0, 11_000), (5_000, 5_400)])
+def test_p_of_many_tasks_neither_overflows_nor_leaves_its_range(split: tuple[int, int]) -> None:
+    p = two_sided(*split)
+    assert 0 <= p <= 1
+    assert math.isfinite(p)
+
+
+def test_one_sample_a_task_is_mcnemars_case() -> None:
+    passed, failed = TaskScore(1, 1), TaskScore(1, 0)
+    before = {"a": passed, "b": failed, "c": failed, "d": passed, "gone": passed}
+    after = {"a": passed, "b": passed, "c": passed, "d": failed, "new": passed}
+    paired = pair(before, after, asked=6)
+    assert (paired.test, paired.source) == MCNEMAR
+    assert (paired.tasks, paired.unpaired, paired.alike) == (4, 2, 1)
+    assert paired.better == (Flip("b", 0, 1), Flip("c", 0, 1))
+    assert paired.worse == (Flip("d", 1, 0),)
+    assert paired.p_value == two_sided(2, 1) == 1
+
+
+def test_several_samples_a_task_are_a_sign_test_on_x() -> None:
+    before = {"a": TaskScore(3, 1), "b": TaskScore(3, 3), "c": TaskScore(2, 1)}
+    after = {"a": TaskScore(3, 2), "b": TaskScore(3, 3), "c": TaskScore(4, 2)}
+    paired = pair(before, after, asked=3)
+    assert (paired.test, paired.source) == SIGN
+    assert paired.better == (Flip("a", 1 / 3, 2 / 3),)
+    assert (paired.worse, paired.alike) == ((), 2)
+
+
+def test_worse_needs_more_than_chance_and_the_right_direction() -> None:
+    passed, failed = TaskScore(1, 1), TaskScore(1, 0)
+    before = {str(n): passed for n in range(6)}
+    after = {str(n): failed for n in range(6)}
+    assert pair(before, after, asked=6).is_worse(0.05)
+    assert not pair(after, before, asked=6).is_worse(0.05)
+    five = {name: before[name] for name in list(before)[:5]}
+    assert not pair(five, after, asked=6).is_worse(0.05)
+
+
+def test_nothing_in_common_is_no_evidence() -> None:
+    paired = pair({}, {}, asked=0)
+    assert (paired.tasks, paired.p_value) == (0, 1)
