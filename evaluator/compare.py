@@ -13,7 +13,7 @@ VERSION = 1
 Arguments = tuple[object, ...]
 
 _FIND_ZERO = "HumanEval/32"
-_EVALPLUS = {"evalplus": evalplus_oracles.CURRENT, "evalplus-mbpp-0.1.0": evalplus_oracles.OF_MBPP_0_1_0}
+_EVALPLUS = {"evalplus": evalplus_oracles.CURRENT, "evalplus-before-sets": evalplus_oracles.BEFORE_SETS}
 
 
 def matches(task: Task, args: Arguments, actual: object, expected: object, atol: float) -> bool:

@@ -1,8 +1,7 @@
 """EvalPlus's special oracles: tasks where another answer than the canonical solution's is right as well.
 
 The rules are those of evalplus 0.3.1, ``eval/__init__.py: unsafe_execute`` and ``eval/_special_oracle.py``
-(https://github.com/evalplus/evalplus, Apache-2.0), which knows the tasks by their entry points. Those of MBPP+ 0.1.0
-are evalplus 0.2.2's, the last that judged it.
+(https://github.com/evalplus/evalplus, Apache-2.0), which knows the tasks by their entry points.
 """
 
 import math
@@ -31,11 +30,6 @@ def _same_set(args: Arguments, actual: Any, expected: Any, atol: float) -> bool:
 def _is_found(args: Arguments, actual: object, expected: object, atol: float) -> bool:
     """The canonical solution gives a match or None: so much is asked, as a bool or by not being None."""
     return (actual if isinstance(actual, bool) else actual is not None) == (expected is not None)
-
-
-def _is_not_none(args: Arguments, actual: object, expected: object, atol: float) -> bool:
-    """As above, before a bool was taken for an answer: False is not None."""
-    return (actual is not None) == (expected is not None)
 
 
 def _anything(args: Arguments, actual: object, expected: object, atol: float) -> bool:
@@ -73,9 +67,5 @@ CURRENT: Mapping[str, Equality] = {
     "Mbpp/558": _is_digit_distance,
     "Mbpp/581": _is_pyramid_surface,
 }
-OF_MBPP_0_1_0: Mapping[str, Equality] = {
-    **dict.fromkeys((f"Mbpp/{number}" for number in (737, 787, 794)), _is_not_none),
-    "Mbpp/164": _anything,
-    "Mbpp/295": _equal_or_zero,
-}
-"""Sets were compared as sequences then; published verdicts say so."""
+BEFORE_SETS: Mapping[str, Equality] = {task_id: rule for task_id, rule in CURRENT.items() if rule is not _same_set}
+"""Before evalplus 0.3.0 order and type of a collection counted everywhere: verdicts published on MBPP+ 0.1.0 say so."""

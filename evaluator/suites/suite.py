@@ -39,7 +39,7 @@ class FunctionCheck:
     """Call the entry point with each input and compare what it returns. Other kinds of check join it in ``Check``."""
 
     parts: tuple[Part, ...]
-    oracle: Literal["evalplus", "evalplus-mbpp-0.1.0", "exact"]
+    oracle: Literal["evalplus", "evalplus-before-sets", "exact"]
     """How results are compared: see ``evaluator.compare``."""
     atol: float = 0.0
     """Absolute tolerance for floats (EvalPlus)."""

@@ -16,6 +16,8 @@ from tests.fixtures.shared_data import SHARED_DATA, needs_shared_data, shared_ro
 RECORDED = "recorded/qwen2.5-coder-1.5b/mbpp"
 SLOW = {"Mbpp/255", "Mbpp/392", "Mbpp/592", "Mbpp/599", "Mbpp/603"}
 """Tasks whose canonical solutions take 2 to 35 seconds."""
+DIFFER = {"Mbpp/579", "Mbpp/599"}
+"""See docs/judging.md: the first was published wrongly, the second takes about its time limit."""
 
 pytestmark = needs_shared_data
 
@@ -46,7 +48,7 @@ async def test_published_verdicts_of_a_hundred_tasks(tmp_path: Path) -> None:
     quick = [task for task in mbpp.tasks if task.task_id not in SLOW]
     chosen = random.Random(20).sample(quick, 100)
     verdicts = await judged(mbpp, [(task, answers[task.task_id]) for task in chosen], tmp_path)
-    assert differing(verdicts) == set()
+    assert differing(verdicts) <= DIFFER
     assert {verdict.status for verdict in verdicts} >= {Status.PASS, Status.FAIL}
 
 
@@ -58,8 +60,8 @@ async def test_published_verdicts_of_all_tasks() -> None:
     tasks = {task.task_id: task for task in mbpp.tasks}
     verdicts = await judged(mbpp, [(tasks[row["task_id"]], row["completion"]) for row in answers])
     assert sum(verdict.base is Status.PASS for verdict in verdicts) == 276
-    assert sum(verdict.plus is Status.PASS for verdict in verdicts) == 234
-    assert differing(verdicts) == set()
+    assert sum(verdict.plus is Status.PASS for verdict in verdicts) in (234, 235)
+    assert differing(verdicts) <= DIFFER
 
 
 @pytest.mark.full

@@ -77,12 +77,9 @@ def test_special_oracles(number: int, args: tuple[object, ...], actual: object, 
 
 
 def test_the_first_release_is_judged_as_it_was_published() -> None:
-    first = "evalplus-mbpp-0.1.0"
+    first = "evalplus-before-sets"
     assert not matches(task(2, first), (), {1, 2}, (1, 2), 0)
     assert matches(task(2, first), (), (1, 2), (1, 2), 0)
-    assert not matches(task(558, first), (1, 23), 4, 1, 0)
-    assert matches(task(737, first), (), False, MATCH, 0)
-    assert not matches(task(737, first), (), False, None, 0)
     assert matches(task(164, first), (), False, True, 0)
 
 
