@@ -137,7 +137,11 @@ class Client:
             "stream_options": {"include_usage": True},
             **asdict(sampling),
         }
-        sent = {**self._cache_headers, "x-weighbridge-language": language}
+        return await self.stream(body, {"x-weighbridge-language": language})
+
+    async def stream(self, body: Mapping[str, object], extra: Mapping[str, str]) -> Answer:
+        """The answer to a chat request with these fields and further headers. Raises as ``ask`` does."""
+        sent = {**self._cache_headers, **extra}
         headers: Mapping[str, str] = {}
         started = time.perf_counter()
         try:

@@ -37,10 +37,17 @@ def _manifest(plan: Plan, run_id: str, limits: Limits, retries: Retries, command
         "limits": {"concurrency": [limits.concurrency], "judging": limits.judging, "retries": asdict(retries)},
         "started_at": now.isoformat(timespec="seconds"),
         "price_date": now.date().isoformat(),
+        **surroundings(),
+        "command": shlex.join(command),
+    }
+
+
+def surroundings() -> dict[str, Any]:
+    """The machine and the program that measure, as JSON values."""
+    return {
         "host": {"cpus": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},
         "weighbridge": version("weighbridge"),
         "git": _git_revision(Path(__file__).parent.parent),
-        "command": shlex.join(command),
     }
 
 

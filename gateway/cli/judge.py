@@ -14,11 +14,12 @@ import click
 
 from evaluator.judge import Judge
 from evaluator.samples import Sample, read_samples
-from evaluator.sandbox import Bubblewrap, SandboxError
+from evaluator.sandbox import SandboxError
 from evaluator.statistics import mean_pass_at_k
 from evaluator.suites import Suite, SuiteError, load_suite
 from evaluator.verdict import Status, Verdict
 from gateway.cli.failure import ConfigFailure, MissingFailure
+from gateway.cli.sandbox import packages_option, sandbox
 from gateway.cli.table import columns
 from policies.bounds import wilson
 
@@ -33,12 +34,7 @@ _PROGRESS_SECONDS = 2.0
 )
 @click.option("--parallel", type=click.IntRange(1), help="Samples judged at once. [default: the number of CPUs]")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many samples; the result is partial.")
-@click.option(
-    "--packages",
-    metavar="DIR",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Python packages that solutions may import besides the standard library (numpy, say).",
-)
+@packages_option
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts and summary as one JSON object.")
 def command(
     suite: str, samples: Path, parallel: int | None, limit: int | None, packages: Path | None, as_json: bool
@@ -78,7 +74,7 @@ async def _judge(
     suite: Suite, samples: Sequence[Sample], parallel: int | None, packages: Path | None
 ) -> Sequence[Verdict]:
     try:
-        async with Judge(suite, Bubblewrap(packages=packages), parallel=parallel) as judge:
+        async with Judge(suite, sandbox(packages), parallel=parallel) as judge:
             progress = _Progress(len(samples))
             reporting = asyncio.create_task(progress.report())
             try:

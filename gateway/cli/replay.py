@@ -21,7 +21,6 @@ from evaluator.plan import Plan
 from evaluator.progress import Progress, shown
 from evaluator.replay import Limits, Replay
 from evaluator.sandbox import SandboxError
-from evaluator.sandbox.bubblewrap import Bubblewrap
 from evaluator.scorecards import scorecards
 from evaluator.store.journal import DamagedJournal
 from evaluator.store.run_folder import RunBusy, RunFolder, run_path
@@ -29,6 +28,7 @@ from evaluator.suites import Suite, SuiteError, load_suite
 from evaluator.summary import Posted, Summary
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from gateway.cli.gateway_client import base_url_option
+from gateway.cli.sandbox import packages_option, sandbox
 from policies.requirements import MAX_UNSCORED_SHARE
 from policies.scorecard import Scorecard
 
@@ -51,6 +51,7 @@ class Options:
     concurrency: int
     retries: int
     timeout: float
+    packages: Path | None
     new_run: bool
     post: bool | None
     as_json: bool
@@ -79,6 +80,7 @@ class Options:
             words += ["--limit", str(self.limit), "--seed", str(self.seed)]
         words += ["--temperature", f"{self.temperature:g}", "--top-p", f"{self.top_p:g}"]
         words += ["--max-tokens", str(self.max_tokens), "--concurrency", str(self.concurrency)]
+        words += ["--packages", str(self.packages)] if self.packages else []
         return words if self.cache == "no-store" else [*words, "--cache", self.cache]
 
 
@@ -105,6 +107,7 @@ class Options:
     type=click.Choice(["no-store", "use"]),
     help="What the gateway's cache may do. What it answers is no measurement and enters no score.",
 )
+@packages_option
 @click.option("--new-run", is_flag=True, help="Start afresh, though the same run is there, finished or not.")
 @click.option(
     "--post/--no-post",
@@ -193,7 +196,7 @@ async def _run(options: Options, plan: Plan, suite: Suite, folder: RunFolder, cl
     facts = opened(folder, plan, limits, Retries(options.retries), options.command)
     progress = Progress(f"{plan.suite_name} on {plan.target.name}", plan.total)
     started = time.monotonic()
-    async with Judge(suite, Bubblewrap(), parallel=limits.judging) as judge:
+    async with Judge(suite, sandbox(options.packages), parallel=limits.judging) as judge:
         replay = Replay(plan, folder, client, judge, progress, limits=limits, retries=Retries(options.retries))
         async with shown(progress, sys.stderr):
             await replay.run()
