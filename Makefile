@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help run test check lock clean
+.PHONY: help run test check bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,10 @@ check: ## format, lint, types, import rules
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+bench: ## CPU, latency and memory beside nginx, vllm-router and LiteLLM; writes docs/performance.md
+	@deploy/setup/venv.sh dev
+	@.venv/bin/python -m tests.bench --write
 
 lock: ## write all lock files anew
 	@deploy/setup/lock.sh
