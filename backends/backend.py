@@ -93,6 +93,10 @@ class Answer(Protocol):
 class Backend(Protocol):
     """The client for one kind of model server. ``replica`` is one of ``route.replicas``."""
 
+    async def start(self) -> None:
+        """Gets ready what the first call would otherwise wait for; never raises for a server that is not there."""
+        ...
+
     async def send(self, route: Route, replica: str, call: Call) -> Answer:
         """Returns once the answer's head is here; raises ``BackendError``."""
         ...

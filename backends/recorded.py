@@ -26,6 +26,9 @@ class RecordedBackend:
         self._recordings: dict[tuple[str, str | None], Recording] = {}
         self._ids = count(1)
 
+    async def start(self) -> None:
+        """Recordings are read on first use."""
+
     async def send(self, route: Route, replica: str, call: Call) -> "RecordedAnswer":
         text = _text(call)
         content = self._recording(route).answer_to(text)

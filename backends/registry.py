@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from backends.backend import Backend
+from backends.claude import ClaudeBackend
 from backends.recorded import RecordedBackend
 from backends.vllm import VllmBackend
 
@@ -18,5 +19,6 @@ class BackendLimits:
 
 BACKENDS: Mapping[str, Callable[[BackendLimits], Backend]] = {
     "vllm": lambda limits: VllmBackend(connect_s=limits.connect_s, max_answer_bytes=limits.max_answer_bytes),
+    "claude": lambda limits: ClaudeBackend(connect_s=limits.connect_s, max_answer_bytes=limits.max_answer_bytes),
     "recorded": lambda limits: RecordedBackend(),
 }

@@ -42,6 +42,8 @@ class Route:
     prompts: str | None = None
     """Path of the prompts that belong to the recording's task ids, where the recording itself has none."""
     context_window: int | None = None
+    max_output_tokens: int | None = None
+    """The longest answer; what a request without a limit gets where the server demands one."""
     licence: str | None = None
     residency: Residency = "third_party"
     open_weights: bool | None = None

@@ -29,6 +29,9 @@ class VllmBackend:
         self._max_answer_bytes = max_answer_bytes
         self._session: aiohttp.ClientSession | None = None
 
+    async def start(self) -> None:
+        """Nothing takes time."""
+
     async def send(self, route: Route, replica: str, call: Call) -> "VllmAnswer":
         body = msgspec.json.encode(_spliced(call, route.model))
         headers = {"content-type": "application/json", **call.headers, **route.headers}

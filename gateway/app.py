@@ -69,8 +69,11 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         evidence.look()
-        background = [asyncio.create_task(fleet.watch()), asyncio.create_task(evidence.watch())]
+        starting = asyncio.create_task(fleet.start())
+        background = [starting, asyncio.create_task(fleet.watch()), asyncio.create_task(evidence.watch())]
         await asyncio.wait({asyncio.create_task(fleet.observe())}, timeout=first_look_s)
+        if before is not None:
+            await starting  # it goes on serving meanwhile
         async with observer.running():
             app.state.serving = True
             yield
@@ -103,7 +106,7 @@ def create_app(
     app.include_router(models_api(router, int(time.time())))
     app.include_router(policies_api(router))
     app.include_router(control_api(control, config.limits))
-    app.include_router(health_api(lambda: app.state.serving and evidence.known, scrape))
+    app.include_router(health_api(lambda: app.state.serving and evidence.known and fleet.started, scrape))
     return app
 
 

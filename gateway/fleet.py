@@ -52,7 +52,13 @@ class Fleet:
         }
         self._backends = backends
         self.on_change: Callable[[], None] = lambda: None
+        self.started = False
+        """The first request of each route will be as fast as any."""
         self.routes, self.available = self._seen()
+
+    async def start(self) -> None:
+        await asyncio.gather(*(backend.start() for backend in self._backends.values()))
+        self.started = True
 
     def backend(self, route: Route) -> Backend:
         return self._backends[route.backend]

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from backends.claude import ADDRESS
+from backends.claude_prices import known_models
 from backends.price import Price, nano
 from backends.route import Revision, Route
 from gateway.config.config import Cache, Server, Telemetry
@@ -26,15 +28,19 @@ IMPLICIT_POLICY = "auto"
 
 def route(name: str, section: RouteSection, directory: Path) -> Route:
     """Paths in the file are relative to the file's ``directory``."""
+    model = section.model or name
+    facts = known_models().get(model) if section.backend == "claude" else None
+    context_window = section.context_window or (facts.context_window if facts else None)
     return Route(
         name=name,
         backend=section.backend,
-        model=section.model or name,
-        price=_price(section.price),
-        replicas=tuple(replica_base(url) for url in section.replicas or ()),
+        model=model,
+        price=facts.price if facts and section.price is None else _price(section.price),
+        replicas=tuple(replica_base(url) for url in _addresses(section)),
         recording=str(directory / section.recording) if section.recording else None,
         prompts=str(directory / section.prompts) if section.prompts else None,
-        context_window=section.context_window,
+        context_window=context_window,
+        max_output_tokens=section.max_output_tokens or (facts.max_output_tokens if facts else None),
         licence=section.licence,
         residency=section.residency,
         open_weights=section.open_weights,
@@ -89,14 +95,20 @@ def _price(section: PriceSection | None) -> Price:
         return Price()
     if section.gpu_hour_usd is not None and section.gpus and section.tokens_per_second:
         return Price.per_gpu_hour(section.gpu_hour_usd, section.gpus, section.tokens_per_second)
-    cached = None if section.cached_input is None else nano(section.cached_input)
-    return Price(nano(section.input or 0), nano(section.output or 0), cached)
+    of_cache = (section.cached_input, section.cache_write, section.cache_write_1h)
+    cached, write, write_1h = (None if usd is None else nano(usd) for usd in of_cache)
+    return Price(nano(section.input or 0), nano(section.output or 0), cached, write, write_1h)
+
+
+def _addresses(section: RouteSection) -> list[str]:
+    return [section.base_url or ADDRESS] if section.backend == "claude" else section.replicas or []
 
 
 def _headers(section: RouteSection) -> dict[str, str]:
     headers = {name.lower(): value.get_secret_value() for name, value in section.headers.items()}
     if section.api_key is not None:
-        headers["authorization"] = f"Bearer {section.api_key.get_secret_value()}"
+        key = section.api_key.get_secret_value()
+        headers |= {"x-api-key": key} if section.backend == "claude" else {"authorization": f"Bearer {key}"}
     return headers
 
 

@@ -7,6 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from backends.claude_prices import known_models, litellm_folder
 from backends.route import Route
 from gateway.config.build import replica_base
 from gateway.config.names import did_you_mean
@@ -16,8 +17,10 @@ from policies.policy import Policy
 from policies.snapshot import Snapshot
 
 _TOKEN_PRICE = ("input", "output")
+_CACHE_PRICE = {"cached_input", "cache_write", "cache_write_1h"}
 _GPU_PRICE = ("gpu_hour_usd", "gpus", "tokens_per_second")
 _CACHE_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
+_BELONGS_TO = {"replicas": "vllm", "base_url": "claude", "recording": "recorded", "prompts": "recorded"}
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = frozenset({"content-length", "transfer-encoding", "connection", "host", "content-type"})
 
@@ -85,7 +88,7 @@ def check_prices(section: ConfigSection, policies: Mapping[str, Policy]) -> Iter
     """Worth a warning, no more: a route without a price counts as free."""
     by_price = [name for name, policy in policies.items() if "cheapest" in (policy.objective, policy.otherwise)]
     for name, route in section.routes.items():
-        if route.price is None and by_price and len(section.routes) > 1:
+        if route.price is None and route.backend != "claude" and by_price and len(section.routes) > 1:
             fix = "write `price: {input: ..., output: ...}` in USD per million tokens"
             yield ("routes", name), f"has no price, so it is free to the policy '{by_price[0]}'", fix
 
@@ -99,13 +102,16 @@ def _first(reasons: Iterator[str]) -> Iterator[str]:
 def _check_route(at: Location, route: RouteSection, directory: Path) -> Iterator[Report]:
     if route.backend == "vllm":
         yield from _check_vllm(at, route)
+    elif route.backend == "claude":
+        yield from _check_claude(at, route)
     else:
         yield from _check_recorded(at, route, directory)
+    yield from _check_foreign_keys(at, route)
     yield from _check_price(at, route)
     for name in route.headers:
         if not _HEADER.fullmatch(name) or name.lower() in _OURS:
             yield (*at, "headers", name), "cannot be set here", "use a header of the upstream's own"
-        if name.lower() == "authorization" and route.api_key is not None:
+        if name.lower() in _credentials(route) and route.api_key is not None:
             yield (*at, "headers", name), "contradicts api_key", "keep one of the two"
 
 
@@ -114,13 +120,6 @@ def _check_vllm(at: Location, route: RouteSection) -> Iterator[Report]:
         yield (*at, "model"), "missing", "write the name that the server serves, as its /v1/models lists it"
     if not route.replicas:
         yield (*at, "replicas"), "missing", "write its servers, for example `replicas: [http://127.0.0.1:8000]`"
-    for key in ("recording", "prompts"):
-        if getattr(route, key) is not None:
-            yield (
-                (*at, key),
-                "belongs to the backend 'recorded'",
-                f"remove it, or write `backend: recorded` for {at[-1]}",
-            )
     seen = set()
     for index, url in enumerate(route.replicas or ()):
         place = (*at, "replicas", index)
@@ -130,6 +129,34 @@ def _check_vllm(at: Location, route: RouteSection) -> Iterator[Report]:
             yield place, "the same server stands here twice", "remove one"
         else:
             seen.add(replica_base(url))
+
+
+def _check_claude(at: Location, route: RouteSection) -> Iterator[Report]:
+    if litellm_folder() is None:
+        fix = "install requirements-claude.lock, or the extra `weighbridge[claude]`"
+        yield (*at, "backend"), "Claude needs LiteLLM, which is not installed", fix
+        return
+    if route.model is None:
+        yield (*at, "model"), "missing", "write the model's id, as Anthropic lists it"
+    elif route.price is None and route.model not in known_models():
+        fix = f"{did_you_mean(route.model, known_models())} Or write `price: {{input: ..., output: ...}}`"
+        yield (*at, "model"), f"LiteLLM's price map has no '{route.model}', and the route has no price", fix
+    if route.api_key is None and not _credentials(route) & {name.lower() for name in route.headers}:
+        yield (*at, "api_key"), "missing", "set ANTHROPIC_API_KEY and write `api_key: ${ANTHROPIC_API_KEY}`"
+    if route.base_url is not None and (fault := _url_fault(route.base_url)) is not None:
+        yield (*at, "base_url"), fault, "write it like `https://api.anthropic.com`"
+
+
+def _credentials(route: RouteSection) -> set[str]:
+    """The headers that do what `api_key` does."""
+    return {"authorization", "x-api-key"} if route.backend == "claude" else {"authorization"}
+
+
+def _check_foreign_keys(at: Location, route: RouteSection) -> Iterator[Report]:
+    for key, backend in _BELONGS_TO.items():
+        if getattr(route, key) is not None and route.backend != backend:
+            fix = f"remove it, or write `backend: {backend}` for {at[-1]}"
+            yield (*at, key), f"belongs to the backend '{backend}'", fix
 
 
 def _url_fault(url: str) -> str | None:
@@ -150,8 +177,6 @@ def _part_fault(parts: SplitResult) -> str | None:
 def _check_recorded(at: Location, route: RouteSection, directory: Path) -> Iterator[Report]:
     if route.recording is None:
         yield (*at, "recording"), "missing", "write the path of a recording (JSON lines), relative to this file"
-    if route.replicas is not None:
-        yield (*at, "replicas"), "a recording has no servers", "remove it"
     for key in ("recording", "prompts"):
         path = getattr(route, key)
         if path is not None and not (directory / path).is_file():
@@ -163,8 +188,8 @@ def _check_price(at: Location, route: RouteSection) -> Iterator[Report]:
         return
     given = route.price.model_fields_set
     shapes = [shape for shape in (_TOKEN_PRICE, _GPU_PRICE) if given & set(shape)]
-    if len(shapes) == 1 and set(shapes[0]) <= given and not (shapes[0] == _GPU_PRICE and "cached_input" in given):
+    if len(shapes) == 1 and set(shapes[0]) <= given and not (shapes[0] == _GPU_PRICE and _CACHE_PRICE & given):
         return
-    fix = "write {input, output} or {input, output, cached_input} in USD per million tokens, "
+    fix = "write {input, output} and perhaps {cached_input, cache_write, cache_write_1h} in USD per million tokens, "
     fix += "or {gpu_hour_usd, gpus, tokens_per_second}"
     yield (*at, "price"), "is neither a price per token nor one per GPU hour", fix

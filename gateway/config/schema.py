@@ -32,7 +32,7 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Backend = Literal["vllm", "recorded"]
+Backend = Literal["vllm", "claude", "recorded"]
 Name = Annotated[str, AfterValidator(_name)]
 Language = Annotated[str, AfterValidator(str.lower), Field(min_length=1)]
 Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
@@ -60,6 +60,8 @@ class PriceSection(Section):
     input: Usd | None = Field(default=None, examples=["0.60"])
     output: Usd | None = Field(default=None, examples=["2.40"])
     cached_input: Usd | None = Field(default=None, examples=["0.06"])
+    cache_write: Usd | None = Field(default=None, examples=["0.75"])
+    cache_write_1h: Usd | None = Field(default=None, examples=["1.20"])
     gpu_hour_usd: Usd | None = Field(default=None, examples=["1.80"])
     gpus: int | None = Field(default=None, ge=1, examples=["4"])
     tokens_per_second: Decimal | None = Field(default=None, gt=0, examples=["1660"])
@@ -73,11 +75,13 @@ class RouteSection(Section):
     backend: Backend = Field(examples=["vllm"])
     model: Text | None = Field(default=None, examples=["meta-llama/Llama-3.1-70B-Instruct"])
     replicas: Words | None = Field(default=None, examples=["[http://127.0.0.1:8000]"])
+    base_url: Text | None = Field(default=None, examples=["https://api.anthropic.com"])
     recording: Text | None = Field(default=None, examples=["recordings/small.jsonl"])
     prompts: Text | None = Field(default=None, examples=["recordings/prompts.jsonl"])
     revision: Text | None = Field(default=None, examples=["2025-10-bf16"])
     price: PriceSection | None = Field(default=None, examples=["{input: 0.60, output: 2.40}"])
     context_window: int | None = Field(default=None, ge=1, examples=["128000"])
+    max_output_tokens: int | None = Field(default=None, ge=1, examples=["64000"])
     licence: Text | None = Field(default=None, examples=["apache-2.0"])
     residency: Residency = Field(default="third_party", examples=["self_hosted"])
     open_weights: bool | None = Field(default=None, examples=["true"])

@@ -269,3 +269,31 @@ def test_the_documented_file_loads_and_every_key_is_documented(load: Load) -> No
     keys = {key for at in LOCATIONS for key in keys_at(at)}
     assert {"price", "suite", "host", "ttl_s", "gap_s", "only", "state_dir"} <= keys
     assert [key for key in sorted(keys) if not re.search(rf"`[^`\n]*\b{key}\b[^`\n]*`", page)] == []
+
+
+def test_a_claude_route_takes_prices_and_lengths_from_litellms_map(load: Load) -> None:
+    route = "{backend: claude, model: claude-sonnet-4-5, api_key: '${ANTHROPIC_API_KEY}'}"
+    claude = load(f"routes: {{c: {route}}}\n", ANTHROPIC_API_KEY="sk-ant").routes["c"]
+    assert claude.price == Price(3_000_000_000, 15_000_000_000, 300_000_000, 3_750_000_000, 6_000_000_000)
+    assert (claude.context_window, claude.max_output_tokens) == (200_000, 64_000)
+    assert claude.replicas == ("https://api.anthropic.com",)
+    assert claude.headers == {"x-api-key": "sk-ant"}
+    assert claude.residency == "third_party"
+
+
+def test_what_the_file_says_of_a_claude_route_goes_before_the_map(load: Load) -> None:
+    price = "{input: 1, output: 2, cached_input: 0.1, cache_write: 1.25, cache_write_1h: 2}"
+    more = f"price: {price}, context_window: 1000, max_output_tokens: 100, base_url: 'http://127.0.0.1:1/v1'"
+    route = f"{{backend: claude, model: claude-of-tomorrow, headers: {{Authorization: 'Bearer t'}}, {more}}}"
+    config = load(f"routes: {{c: {route}, other: {{backend: vllm, model: m, replicas: [http://h]}}}}\n")
+    claude = config.routes["c"]
+    assert claude.price == Price(1_000_000_000, 2_000_000_000, 100_000_000, 1_250_000_000, 2_000_000_000)
+    assert (claude.context_window, claude.max_output_tokens) == (1000, 100)
+    assert claude.replicas == ("http://127.0.0.1:1",)
+    assert claude.headers == {"authorization": "Bearer t"}
+
+
+def test_only_a_route_without_any_price_is_warned_about(load: Load) -> None:
+    claude = "{backend: claude, model: claude-sonnet-4-5, api_key: k}"
+    config = load(f"routes: {{c: {claude}, other: {{backend: vllm, model: m, replicas: [http://h]}}}}\n")
+    assert [warning.key for warning in config.warnings] == ["routes.other"]

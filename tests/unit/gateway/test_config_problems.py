@@ -21,7 +21,7 @@ def problems(tmp_path: Path, text: str, **env: str) -> list[str]:
 @pytest.mark.parametrize(
     ("route", "problem"),
     [
-        ("backend: vlm", "backend: 'vlm' is not one of vllm, recorded; did you mean 'vllm'?"),
+        ("backend: vlm", "backend: 'vlm' is not one of vllm, claude, recorded; did you mean 'vllm'?"),
         ("modell: x", "modell: unknown key; did you mean 'model'?"),
         ("zzz: x", "zzz: unknown key; use one of api_key, backend,"),
         (
@@ -132,7 +132,21 @@ def test_a_fault_elsewhere_names_line_key_and_fix(tmp_path: Path, rest: str, pro
         ("{backend: vllm}", ["model: missing; write the name", "replicas: missing; write its servers"]),
         ("{backend: recorded}", ["recording: missing; write the path"]),
         ("{backend: recorded, recording: no.jsonl}", ["recording: no such file: "]),
-        ("{backend: recorded, recording: c.yaml, replicas: [http://h]}", ["replicas: a recording has no servers;"]),
+        ("{backend: recorded, recording: c.yaml, replicas: [http://h]}", ["replicas: belongs to the backend 'vllm';"]),
+        ("{backend: claude}", ["model: missing; write the model's id", "api_key: missing; set ANTHROPIC_API_KEY"]),
+        (
+            "{backend: claude, model: claude-sonnet-4.5, api_key: k, base_url: h, replicas: [http://h]}",
+            [
+                "model: LiteLLM's price map has no 'claude-sonnet-4.5', and the route has no price; "
+                "did you mean 'claude-sonnet-4-5'?",
+                "base_url: not an http address; write it like",
+                "replicas: belongs to the backend 'vllm';",
+            ],
+        ),
+        (
+            "{backend: claude, model: claude-sonnet-4-5, api_key: k, headers: {X-Api-Key: k}}",
+            ["headers.X-Api-Key: contradicts api_key;"],
+        ),
         ("{}", ["backend: missing; write for example `backend: vllm`"]),
     ],
 )

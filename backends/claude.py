@@ -1,0 +1,187 @@
+"""Claude through Anthropic's Messages API. LiteLLM translates; the connection, the bill and the errors are ours."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import msgspec
+
+from backends.backend import Answer, BackendError, Call
+from backends.claude_answer import StreamedMessage, WholeMessage
+from backends.claude_request import chat_arguments
+from backends.claude_wire import VERSION, MessageReader, status_error
+from backends.route import Revision, Route
+from backends.upstream_http import error_body, open_session, retry_after_s, translate, whole_body
+
+log = logging.getLogger("weighbridge.claude")
+
+ADDRESS = "https://api.anthropic.com"
+OBSERVE_EVERY_S = 300.0
+_OBSERVE_WITHIN_S = 1.5
+_TRANSLATOR = "backends.claude_litellm"
+_CREDENTIALS = frozenset(("x-api-key", "authorization"))
+
+
+class ClaudeBackend:
+    """``max_answer_bytes`` cuts an endless answer; ``connect_s`` bounds the connect. A replica is the API's address."""
+
+    def __init__(self, *, connect_s: float, max_answer_bytes: int) -> None:
+        self._connect_s = connect_s
+        self._max_answer_bytes = max_answer_bytes
+        self._session: aiohttp.ClientSession | None = None
+        self._loading: asyncio.Task[Any] | None = None
+        self._seen: dict[tuple[str, str], tuple[float, Mapping[str, str]]] = {}
+
+    async def start(self) -> None:
+        """Loads LiteLLM beside the event loop."""
+        try:
+            await self._translator()
+        except BackendError:
+            log.exception("LiteLLM cannot be imported; install the extra 'claude' anew")
+
+    async def send(self, route: Route, replica: str, call: Call) -> Answer:
+        arguments = chat_arguments(call, route)
+        litellm = await self._translator()
+        exchange = _Exchange(self._open(), replica, route.headers, self._max_answer_bytes)
+        try:
+            if call.stream:
+                translator = await litellm.stream(route.model, arguments, exchange.begin_stream)
+                return StreamedMessage(exchange.taken(), translator, call.include_usage, self._max_answer_bytes)
+            return WholeMessage(await litellm.whole(route.model, arguments, exchange.whole), exchange.reader)
+        except BaseException:
+            exchange.close()
+            raise
+
+    async def observe(self, route: Route, replica: str) -> Revision:
+        """LiteLLM's version counts too: what it makes of a request can change the answer."""
+        observed = {"translator": f"litellm {_litellm_version()}", **await self._listed(route, replica)}
+        return Revision(route.revision.declared, observed)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _translator(self) -> Any:
+        if self._loading is None:
+            self._loading = asyncio.create_task(asyncio.to_thread(_load))
+        return await asyncio.shield(self._loading)  # whoever waits may leave; the import goes on
+
+    async def _listed(self, route: Route, replica: str) -> Mapping[str, str]:
+        """The provider's entry for the model; what was known before, where it is busy or lists nothing."""
+        at, known = self._seen.get((replica, route.model), (-OBSERVE_EVERY_S, {}))
+        if time.monotonic() - at < OBSERVE_EVERY_S:
+            return known
+        try:
+            async with asyncio.timeout(_OBSERVE_WITHIN_S):
+                known = await self._entry(route, replica) or known
+        except TimeoutError:
+            return known
+        except (aiohttp.ClientError, OSError) as error:
+            raise translate(error, _host(replica)) from error
+        self._seen[replica, route.model] = time.monotonic(), known
+        return known
+
+    async def _entry(self, route: Route, replica: str) -> Mapping[str, str] | None:
+        url = f"{replica}/v1/models/{quote(route.model, safe='')}"
+        headers = {"anthropic-version": VERSION, **route.headers}
+        async with self._open().get(url, headers=headers, allow_redirects=False) as response:
+            if response.status != 200:
+                return None
+            try:
+                entry = msgspec.json.decode(await whole_body(response, 64 * 1024), type=_ModelEntry)
+            except msgspec.DecodeError:
+                return None
+        return {"id": entry.id, "created_at": entry.created_at}
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:  # made on first use: it belongs to the running event loop
+            self._session = open_session(self._connect_s)
+        return self._session
+
+
+class _ModelEntry(msgspec.Struct):
+    id: str
+    """What an alias stands for."""
+    created_at: str = ""
+
+
+class _Exchange:
+    """One POST to Messages, with our address and key instead of those that LiteLLM was given."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, replica: str, headers: Mapping[str, str], max_bytes: int
+    ) -> None:
+        self.reader = MessageReader()
+        self._session = session
+        self._replica = replica
+        self._headers = headers
+        self._max_bytes = max_bytes
+        self._response: aiohttp.ClientResponse | None = None
+
+    async def whole(self, body: bytes, headers: Mapping[str, str]) -> bytes:
+        response = await self._post(body, headers)
+        try:
+            answer = await whole_body(response, self._max_bytes)
+        except (aiohttp.ClientError, OSError) as error:
+            raise translate(error, _host(self._replica), started=True) from error
+        self.reader.read_whole(answer)
+        return answer
+
+    async def begin_stream(self, body: bytes, headers: Mapping[str, str]) -> bytes:
+        response = await self._post(body, headers)
+        if response.content_type != "text/event-stream":
+            raise BackendError("malformed", f"{_host(self._replica)} answered {response.content_type}, not a stream")
+        return b""
+
+    def taken(self) -> aiohttp.ClientResponse:
+        """The stream that has begun, for its reader to close."""
+        assert self._response is not None
+        return self._response
+
+    def close(self) -> None:
+        if self._response is not None:
+            self._response.close()
+
+    async def _post(self, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        ours = {name: value for name, value in headers.items() if name.lower() not in _CREDENTIALS}
+        where = _host(self._replica)
+        try:
+            response = await self._session.post(
+                f"{self._replica}/v1/messages",
+                data=body,
+                headers={**ours, "user-agent": "weighbridge", **self._headers},
+                allow_redirects=False,  # the key goes to the configured address and nowhere else
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            raise translate(error, where) from error
+        self._response = response
+        if response.status != 200:
+            said = await error_body(response)
+            raise status_error(where, response.status, said, retry_after_s(response))
+        return response
+
+
+def _load() -> Any:
+    """The module that imports LiteLLM: the only way to it. Runs in a thread of its own."""
+    try:
+        translator = import_module(_TRANSLATOR)
+    except ImportError as error:
+        raise BackendError("broken", f"LiteLLM cannot be imported ({error.name})") from error
+    translator.warm_up()
+    return translator
+
+
+@cache
+def _litellm_version() -> str:
+    return version("litellm")
+
+
+def _host(replica: str) -> str:
+    return urlsplit(replica).netloc

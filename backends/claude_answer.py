@@ -1,0 +1,167 @@
+"""Claude's answers in the chat wire, as OpenAI's clients read them."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import msgspec
+
+from backends.backend import BackendError, Piece
+from backends.chat_wire import DONE
+from backends.claude_wire import MessageReader
+from backends.sse import Framer, FrameTooLong, data_of
+from backends.upstream_http import too_long, translate
+from backends.usage import Usage, UsageSource
+
+if TYPE_CHECKING:
+    from backends.claude_litellm import ChatMessage, StreamTranslator
+
+_ALIVE = Piece(b": claude is at work\n\n", False)
+_END = Piece(b"data: " + DONE + b"\n\n", False)
+
+
+class WholeMessage:
+    """An answer that is here as a whole."""
+
+    content_type = "application/json"
+    streamed = False
+    finished = True
+
+    def __init__(self, answer: "ChatMessage", reader: MessageReader) -> None:
+        self._answer = answer
+        self._reader = reader
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._reader.usage
+
+    @property
+    def usage_source(self) -> UsageSource:
+        return self._reader.usage_source
+
+    async def __aiter__(self) -> AsyncIterator[list[Piece]]:
+        choice = {"index": 0, "message": self._answer.message, "finish_reason": self._answer.finish_reason}
+        head = _head(self._reader, "chat.completion")
+        yield [Piece(msgspec.json.encode({**head, "choices": [choice], "usage": _usage(self._reader)}), True)]
+
+    def close(self) -> None:
+        """It is here already."""
+
+
+class StreamedMessage:
+    """An answer as its events come."""
+
+    content_type = "text/event-stream; charset=utf-8"
+    streamed = True
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        translator: "StreamTranslator",
+        include_usage: bool,
+        max_bytes: int,
+    ) -> None:
+        self._response = response
+        self._translator = translator
+        self._include_usage = include_usage
+        self._max_bytes = max_bytes
+        self._reader = MessageReader()
+        self._head: dict[str, Any] = {}
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._reader.usage
+
+    @property
+    def usage_source(self) -> UsageSource:
+        return self._reader.usage_source
+
+    @property
+    def finished(self) -> bool:
+        return self._reader.finished
+
+    async def __aiter__(self) -> AsyncIterator[list[Piece]]:
+        try:
+            async for batch in self._batches():
+                yield batch
+        except (aiohttp.ClientError, OSError) as error:
+            raise translate(error, self._response.url.authority, started=True) from error
+        except FrameTooLong as error:
+            raise BackendError("malformed", f"Claude sent {error}") from error
+
+    def close(self) -> None:
+        self._response.close()
+
+    async def _batches(self) -> AsyncIterator[list[Piece]]:
+        framer = Framer()
+        seen = 0
+        async for chunk in self._response.content.iter_any():
+            seen += len(chunk)
+            if seen > self._max_bytes:
+                raise too_long(self._max_bytes)
+            batch, trouble = self._read(framer.feed(chunk))
+            if batch:
+                yield batch
+            if trouble is not None:
+                raise trouble
+        if self.finished:
+            yield self._ending()
+
+    def _read(self, frames: list[bytes]) -> tuple[list[Piece], BackendError | None]:
+        """The frames' pieces; what came before a broken event in the same network read counts all the same."""
+        pieces: list[Piece] = []
+        for frame in frames:
+            try:
+                pieces += self._pieces(data_of(frame))
+            except BackendError as trouble:
+                return pieces, trouble
+        return pieces, None
+
+    def _pieces(self, data: bytes | None) -> list[Piece]:
+        kind = self._reader.read_event(data) if data is not None else "ping"
+        if kind == "ping":
+            return [_ALIVE]
+        assert data is not None
+        if kind == "message_start":
+            self._head = _head(self._reader, "chat.completion.chunk")
+            return [self._chunk({"role": "assistant", "content": ""}, content=False)]
+        made, finish_reason = self._translator.read(data)
+        if not self._reader.finished:
+            finish_reason = None
+        if finish_reason is not None or made:
+            return [self._chunk(made, content=bool(made), finish_reason=finish_reason)]
+        return []
+
+    def _ending(self) -> list[Piece]:
+        if not self._include_usage:
+            return [_END]
+        return [_event({**self._head, "choices": [], "usage": _usage(self._reader)}, content=False), _END]
+
+    def _chunk(self, delta: dict[str, Any], *, content: bool, finish_reason: str | None = None) -> Piece:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+        return _event({**self._head, "choices": [choice]}, content=content)
+
+
+def _event(body: dict[str, Any], *, content: bool) -> Piece:
+    return Piece(b"data: " + msgspec.json.encode(body) + b"\n\n", content)
+
+
+def _head(reader: MessageReader, kind: str) -> dict[str, Any]:
+    return {"id": reader.id, "object": kind, "created": int(time.time()), "model": reader.model}
+
+
+def _usage(reader: MessageReader) -> dict[str, Any]:
+    usage = reader.usage or Usage()
+    fields: dict[str, Any] = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached_input_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+        },
+    }
+    if reader.thinking_tokens is not None:
+        fields["completion_tokens_details"] = {"reasoning_tokens": reader.thinking_tokens}
+    return fields
