@@ -1,7 +1,7 @@
 """A model server that computes nothing, and a collector that only keeps what it gets.
 
-Its answers are fixed bytes, so that what is measured is the road, not the model.
-`python -m tests.bench.model_server` serves and prints its port. Spans go to `/v1/traces`; `/spans` says how many came since it was asked last.
+Its answers are fixed bytes, so that what is measured is the road, not the model. `python -m tests.bench.model_server`
+serves and prints its port. Spans go to `/v1/traces`; `/spans` says how many came since it was asked last.
 """
 
 import asyncio
