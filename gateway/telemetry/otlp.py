@@ -92,7 +92,7 @@ class OtlpExporter:
             while self._size or not self._closing.is_set():
                 await _wait(self._full, self._settings.every_s)
                 if self._size:
-                    await self._deliver(session, *self._take())
+                    await self._deliver(session, *self.take())
 
     async def _deliver(self, session: aiohttp.ClientSession, body: bytes, spans: int) -> None:
         rest_s = FIRST_REST_S
@@ -149,7 +149,8 @@ class OtlpExporter:
         self._dropped += spans
         self._count("dropped", spans)
 
-    def _take(self) -> tuple[bytes, int]:
+    def take(self) -> tuple[bytes, int]:
+        """The spans so far: encoded, and how many. The next one begins a new batch."""
         body, spans = self._message.SerializeToString(), self._size
         self._message, self._scope = self._empty()
         self._size = 0
