@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.fixtures.gateway",
     "tests.fixtures.otlp_receiver",
     "tests.fixtures.vllm",
+    "tests.fixtures.docker",
 ]
