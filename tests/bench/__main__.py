@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import uvloop
 
+from tests.bench.process import ends_with_us
 from tests.bench.report import DOCUMENT, Rounds, report, write_document
 from tests.bench.rounds import FULL, QUICK, Amounts, measure
 from tests.bench.systems import System, litellm, nginx, vllm_router, weighbridge
@@ -58,7 +59,7 @@ def _systems(names: tuple[str, ...]) -> list[System]:
 @contextmanager
 def _model_server() -> Iterator[int]:
     command = [sys.executable, "-m", "tests.bench.model_server"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=ends_with_us()) as process:
         try:
             assert process.stdout is not None
             yield int(process.stdout.readline())

@@ -5,9 +5,12 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+
+from gateway.process import die_with_parent
 
 Clock = Mapping[tuple[int, str], int]
 """Nanoseconds on a CPU by process and thread."""
@@ -17,6 +20,11 @@ START_WITHIN_S = 120
 
 class NotReady(Exception):
     """A system did not start; the message ends with what it said."""
+
+
+def ends_with_us() -> Callable[[], None]:
+    """For a child to call: however the run ends, nothing that it started goes on."""
+    return partial(die_with_parent, os.getpid())
 
 
 def free_port() -> int:
@@ -30,7 +38,14 @@ def running(command: list[str], folder: Path, env: Mapping[str, str]) -> Iterato
     """The process, its output in ``folder/log``; it is ended, and its group with it, at the end of the block."""
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=env, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            env=env,
+            start_new_session=True,
+            preexec_fn=ends_with_us(),
         )
     try:
         yield process
