@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import socket
 from pathlib import Path
@@ -26,6 +27,7 @@ from gateway.telemetry.spool_lag import SpoolLag
 def main() -> None:
     options = _options()
     die_with_parent(options.parent)
+    gc.freeze()  # what was imported stays: looking at it in every full collection would hold up requests
     logs.configure()
     runtime = Runtime(options.runtime, options.state)
     listener = socket.socket(fileno=options.fd)

@@ -15,6 +15,7 @@ import pytest
 
 from tests.fixtures import upstream as up
 from tests.fixtures.gateway import Gateway, Serve, start_gateway, vllm_route
+from tests.fixtures.otlp_receiver import OtlpReceiver
 from tests.fixtures.upstream import Upstream
 
 
@@ -181,6 +182,30 @@ def test_keys_prices_limits_and_cache_change(serve: Serve, upstream: Upstream) -
     assert answer.headers["x-weighbridge-cache"] == "miss"
     assert gateway.chat("hi").headers["x-weighbridge-cache"] == "hit"
     assert gateway.chat("long " * 100).status_code == 413
+
+
+def test_a_key_cannot_be_taken_from_a_gateway_that_others_reach(serve: Serve, upstream: Upstream) -> None:
+    gateway = serve(config(upstream, api_key="old"), "--host", "0.0.0.0")
+    gateway.http.headers["authorization"] = "Bearer old"
+    replace(gateway, config(upstream, aliases={"a": "small"}))
+    eventually(lambda: reloads(gateway)["refused"] == 1)
+    (event,) = logged(gateway, "config refused")
+    assert "api_key: missing, and the gateway listens on 0.0.0.0" in event["problems"][0]
+    assert gateway.http.get("/v1/models", headers={"authorization": ""}).status_code == 401
+
+
+def test_telemetry_begins_and_ends(serve: Serve, upstream: Upstream, collector: OtlpReceiver) -> None:
+    gateway = serve(config(upstream))
+    assert gateway.chat("untraced").status_code == 200
+    traced = {"otlp_endpoint": collector.url, "request_log": False}
+    replace(gateway, config(upstream, telemetry=traced, aliases={"traced": "small"}))
+    eventually(lambda: "traced" in names(gateway))
+    assert gateway.chat("traced").status_code == 200
+    replace(gateway, config(upstream, aliases={"again": "small"}))
+    eventually(lambda: "again" in names(gateway))
+    assert gateway.chat("untraced again").status_code == 200
+    assert len(collector.wait_for(lambda span: span.kind == "server")) == 1
+    assert len(logged(gateway, "request")) == 2
 
 
 def card(revision: str) -> dict[str, Any]:
