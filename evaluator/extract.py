@@ -6,6 +6,7 @@ import textwrap
 import warnings
 from dataclasses import dataclass
 
+from evaluator import extract_javascript
 from evaluator.suites import Task
 
 _TAGS = {"python": frozenset({"python", "py", "python3"})}
@@ -35,6 +36,8 @@ def extract(answer: str, task: Task) -> str | None:
     where it begins as code, else without the prose around it. A body alone completes the prompt.
     """
     blocks = _blocks(answer)
+    if task.language == "javascript":
+        return extract_javascript.program([(block.tag, block.code) for block in blocks], answer, task)
     if not blocks or (_begins_as_code(answer) and _defines(answer, task) and _parse(answer)):
         return _from_text(answer, task)
     return _from_blocks(blocks, task)

@@ -86,7 +86,8 @@ class Judge:
         await asyncio.gather(*map(one, missing))
 
     def lacks_oracle(self, task: Task) -> bool:
-        return task.language in LANGUAGES and not self._oracles.has(task)
+        language = LANGUAGES.get(task.language)
+        return language is not None and language.missing() is None and not self._oracles.has(task)
 
     async def verdict(self, task: Task, sample: int, answer: str) -> Verdict:
         """The verdict on a model's answer."""
@@ -101,6 +102,8 @@ class Judge:
         if language is None:
             known = ", ".join(LANGUAGES)
             return _verdict(task, sample, Status.UNSCORABLE, f"no such language: {task.language} (there are: {known})")
+        if missing := language.missing():
+            return _verdict(task, sample, Status.UNSCORABLE, missing)
         try:
             oracle = await self._oracle(task, language)
             outcomes = await self._outcomes(task, code, language, oracle)
@@ -127,17 +130,26 @@ class Judge:
         late = [i for i, outcome in enumerate(outcomes) if outcome.status is Status.TIMEOUT]
         if late:
             async with self._turns.alone():  # it may only have been starved
-                again = await self._run_parts(task, code, language, [oracle[i] for i in late], each=True)
+                parts = [oracle[i] for i in late]
+                again = await self._run_parts(task, code, language, parts, each=True, patience=_patience())
             for i, outcome in zip(late, again, strict=True):
                 outcomes[i] = outcome
         return outcomes
 
     async def _run_parts(
-        self, task: Task, code: str, language: Language, oracle: Sequence[PartOracle], *, each: bool = False
+        self,
+        task: Task,
+        code: str,
+        language: Language,
+        oracle: Sequence[PartOracle],
+        *,
+        each: bool = False,
+        patience: float = 1.0,
     ) -> list[Outcome]:
         """Every part's outcome. One sandbox serves them all, unless a part must be killed: the rest get a new one.
 
-        ``each``: every result is sent at once, so that a wrong one is seen before a later call hangs.
+        ``each``: every result is sent at once, so that a wrong one is seen before a later call hangs. Time limits are
+        ``patience`` times what the oracle asks for.
         """
         outcomes: list[Outcome] = []
         while len(outcomes) < len(oracle):
@@ -146,15 +158,22 @@ class Judge:
             async with self._sandbox.start(program, self._limits) as run:
                 records = Records(run)
                 await records.ready()
-                async for outcome in _judge_parts(records, run, rest):
+                async for outcome in _judge_parts(records, run, rest, patience):
                     outcomes.append(outcome)
         return outcomes
 
 
-async def _judge_parts(records: Records, run: Run, oracle: Sequence[PartOracle]) -> AsyncIterator[Outcome]:
+def _patience() -> float:
+    """How many programs want each processor: on a machine that others keep busy, a limit in seconds is worth less."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+async def _judge_parts(
+    records: Records, run: Run, oracle: Sequence[PartOracle], patience: float
+) -> AsyncIterator[Outcome]:
     """The outcomes of a run's parts in order; at least one, and no more once the run has to be killed."""
     for part in oracle:
-        reader = _PartReader(records, part)
+        reader = _PartReader(records, part, patience)
         outcome = await reader.outcome()
         if outcome.status is Status.COMPILE_ERROR:
             for _ in oracle:
@@ -170,11 +189,12 @@ async def _judge_parts(records: Records, run: Run, oracle: Sequence[PartOracle])
 class _PartReader:
     """Follows one part's records, and stops at the first wrong one."""
 
-    def __init__(self, records: Records, oracle: PartOracle) -> None:
+    def __init__(self, records: Records, oracle: PartOracle, patience: float) -> None:
         self._records = records
         self._oracle = oracle
+        self._patience = patience
         self._clock = asyncio.get_running_loop().time
-        self._end = self._clock() + START_SECONDS + oracle.seconds
+        self._end = self._clock() + (START_SECONDS + oracle.seconds) * patience
         self._ended = False
 
     async def outcome(self) -> Outcome:
@@ -207,14 +227,14 @@ class _PartReader:
         return False
 
     async def _start(self) -> Outcome | None:
-        record = await self._records.next(self._clock() + START_SECONDS)
+        record = await self._records.next(self._clock() + START_SECONDS * self._patience)
         if record and record.kind is Kind.COMPILE_ERROR:
             return Outcome(Status.COMPILE_ERROR, _text(record))
         return None if record and record.kind is Kind.STARTED else self._broken(record, "")
 
     async def _call(self, index: int) -> Outcome | None:
         call = self._oracle.calls[index]
-        deadline = min(self._end, self._clock() + call.limit + _SLACK_SECONDS)
+        deadline = min(self._end, self._clock() + (call.limit + _SLACK_SECONDS) * self._patience)
         record = await self._records.next(deadline, call.max_size)
         if record is None or record.kind is not Kind.VALUE:
             return self._broken(record, self._oracle.show(index))

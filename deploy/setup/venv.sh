@@ -14,6 +14,7 @@ esac
 stamp_of() { echo "$(hash_of "$1" pyproject.toml) $PWD"; } # a moved clone needs a new editable install
 
 need_packages bubblewrap
+command -v node >/dev/null || need_packages nodejs # JavaScript tasks
 stamps=.venv/weighbridge-stamps
 if .venv/bin/python -c "" 2>/dev/null && grep -qxF "$(stamp_of "$lock")" "$stamps" 2>/dev/null; then exit 0; fi
 

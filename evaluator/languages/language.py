@@ -11,6 +11,10 @@ class Language(Protocol):
 
     name: str
 
+    def missing(self) -> str | None:
+        """What to install before anything can run here; None where all is there."""
+        ...
+
     def pack(self, inputs: Sequence[tuple[object, ...]], slow: Sequence[bool]) -> bytes:
         """One part's calls. ``slow[i]``: what came before call i is to be sent before it, not in a batch."""
         ...

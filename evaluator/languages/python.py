@@ -12,6 +12,9 @@ _RUNNER = Path(__file__).with_name("python_runner.py").read_text()
 class Python:
     name = "python"
 
+    def missing(self) -> str | None:
+        return None
+
     def pack(self, inputs: Sequence[tuple[object, ...]], slow: Sequence[bool]) -> bytes:
         calls: list[tuple[bytes, bool]] = []
         for args, first in zip(inputs, slow, strict=True):

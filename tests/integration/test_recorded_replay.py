@@ -84,9 +84,12 @@ def test_three_samples_ask_three_times_and_nothing_comes_from_the_cache(serve: S
     gateway = serve({"routes": {"small": vllm_route(upstream.url)}})
     result = finished(replay(gateway, "builtin", "--route", "small"))
     assert set(Counter(received.body for received in upstream.received).values()) == {3}
-    [card] = result["scorecards"]
-    assert (card["asked"], card["scored"], card["pass_at_1"], card["repetitions"]) == (48, 48, 1.0, 3)
-    assert card["cost_nanousd"] > 0
+    cards = {card["language"]: card for card in result["scorecards"]}
+    assert {name: (card["asked"], card["scored"], card["pass_at_1"]) for name, card in cards.items()} == {
+        "python": (48, 48, 1.0),
+        "javascript": (24, 24, 1.0),
+    }
+    assert all(card["cost_nanousd"] > 0 and card["repetitions"] == 3 for card in cards.values())
 
 
 def test_a_measured_route_is_chosen_and_explained(serve: Serve, tmp_path: Path) -> None:
@@ -95,14 +98,14 @@ def test_a_measured_route_is_chosen_and_explained(serve: Serve, tmp_path: Path) 
         rows = []
         for number, task in enumerate(load_suite("builtin").tasks):
             answer = task.wrong_solutions[0] if number < wrong else task.canonical_solution
-            rows.append(json.dumps({"prompt": task.prompt, "completion": f"```python\n{answer}```"}))
+            rows.append(json.dumps({"prompt": task.prompt, "completion": f"```{task.language}\n{answer}```"}))
         path.write_text("\n".join(rows))
         price = {"input": 1, "output": 2} if wrong else {"input": 10, "output": 20}
         return {"backend": "recorded", "recording": str(path), "price": price}
 
-    require = {"pass_at_1": {"suite": "builtin", "at_least": 0.5}}
+    require = {"pass_at_1": {"suite": "builtin", "language": "python", "at_least": 0.5}}
     config = {
-        "routes": {"cheap": recording("cheap", wrong=8), "good": recording("good", wrong=0)},
+        "routes": {"cheap": recording("cheap", wrong=16), "good": recording("good", wrong=0)},
         "policies": {"auto": {"require": require, "unmeasured": "allow"}},
     }
     gateway = serve(config)

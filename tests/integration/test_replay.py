@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 from evaluator.suites import load_suite
+from evaluator.suites.load import BUILTIN as BUILTIN_FOLDER
 from tests.contract_gateway import ContractGateway, Status
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)")
 
 WEIGHBRIDGE = Path(sys.executable).with_name("weighbridge")
-BUILTIN = {task.prompt: task for task in load_suite("builtin").tasks}
+SUITE = str(BUILTIN_FOLDER / "python.jsonl")
+BUILTIN = {task.prompt: task for task in load_suite(SUITE).tasks}
 
 
 def _right(message: str) -> str:
@@ -40,7 +42,7 @@ def gateway() -> Iterator[ContractGateway]:
 
 
 def _start(gateway: ContractGateway, state: Path, *arguments: str, key: str = "") -> subprocess.Popen[str]:
-    command = [str(WEIGHBRIDGE), "replay", "builtin", "--base-url", gateway.base_url, *arguments]
+    command = [str(WEIGHBRIDGE), "replay", SUITE, "--base-url", gateway.base_url, *arguments]
     environment = {**os.environ, "WEIGHBRIDGE_STATE_DIR": str(state), "WEIGHBRIDGE_API_KEY": key}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -74,7 +76,7 @@ def test_a_whole_run_is_scored_posted_and_reported_again_without_asking(
     assert (card["route"], card["revision"], card["suite"], card["language"]) == (
         "llama",
         "aaaabbbbcccc",
-        "builtin",
+        "python",
         "python",
     )
     assert (card["asked"], card["tasks"], card["pass_at_1"], card["partial"]) == (32, 16, 1.0, False)
@@ -195,7 +197,7 @@ def test_a_missing_gateway_is_told_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_missing_sandbox_is_told_before_anything_is_asked(gateway: ContractGateway, tmp_path: Path) -> None:
-    command = [str(WEIGHBRIDGE), "replay", "builtin", "--route", "llama", "--base-url", gateway.base_url]
+    command = [str(WEIGHBRIDGE), "replay", SUITE, "--route", "llama", "--base-url", gateway.base_url]
     environment = {**os.environ, "WEIGHBRIDGE_STATE_DIR": str(tmp_path), "PATH": str(tmp_path)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 3 and "apt-get install bubblewrap" in done.stderr
