@@ -44,8 +44,8 @@ def report(rounds: Rounds, systems: Sequence[System], load_before: float, comman
     ours = next((row for row in rounds if "Weighbridge" in row), None)
     if ours is not None:
         parts += [f"The budgets of a Weighbridge worker. {_spans(rounds[ours])}", _budget_table(rounds[ours])]
-    if len(systems) > 1:
-        parts += ["CPU against nginx's and LiteLLM's in the same round:", _ratio_table(rounds)]
+    if bases := [row for row in rounds if row == "nginx" or row.startswith("LiteLLM")]:
+        parts += ["CPU against others in the same round:", _ratio_table(rounds, bases)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -117,8 +117,7 @@ def _spans(all_figures: list[Figures]) -> str:
     return f"Spans that the collector got: {median:.1f} a request."
 
 
-def _ratio_table(rounds: Rounds) -> str:
-    bases = [row for row in rounds if row == "nginx" or row.startswith("LiteLLM")]
+def _ratio_table(rounds: Rounds, bases: list[str]) -> str:
     kinds = (("request", _request), ("stream", _stream))
     rows = []
     for name, all_figures in rounds.items():

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from tests.bench.process import command_line, tree
+from tests.bench.process import command_line, free_port, tree
 
 API_KEY = "sk-bench"
 _KEY_HEADER = f"authorization: Bearer {API_KEY}"
@@ -171,7 +171,7 @@ def vllm_router(home: Path) -> System:
     program = str(home / "vllm-router/bin/vllm-router")
 
     def command(place: Place) -> list[str]:
-        quiet = ["--log-level", "warning", "--prometheus-port", str(place.port + 1)]
+        quiet = ["--log-level", "warning", "--prometheus-port", str(free_port())]
         return [program, "--port", str(place.port), "--worker-urls", place.upstream, "--policy", "round_robin", *quiet]
 
     return System(
