@@ -153,8 +153,7 @@ class _Plan:
 
 
 def _launch(plan: _Plan, as_json: bool) -> None:
-    if not is_loopback(plan.host) and not (plan.preset.device == "gpu" and os.environ.get("VLLM_API_KEY")):
-        raise ConfigFailure(f"to serve {plan.host} set VLLM_API_KEY; without a key only loopback is served")
+    _check_host(plan)
     plan = _with_cpu_build(plan) if plan.preset.device == "cpu" else _with_python(plan)
     assert plan.python is not None
     node = probe(plan.python)
@@ -169,6 +168,15 @@ def _launch(plan: _Plan, as_json: bool) -> None:
     sys.stdout.flush()
     command = plan.command(plan.python, plan.weights or plan.preset.model)
     os.execve(command.argv[0], command.argv, command.environment)  # noqa: S606 - no shell is wanted
+
+
+def _check_host(plan: _Plan) -> None:
+    if is_loopback(plan.host):
+        return
+    if plan.preset.device == "cpu":
+        raise ConfigFailure(f"{plan.name} has no key and is served on loopback only; leave --host away")
+    if not os.environ.get("VLLM_API_KEY"):
+        raise ConfigFailure(f"to serve {plan.host} set VLLM_API_KEY; without a key only loopback is served")
 
 
 def _with_cpu_build(plan: _Plan) -> _Plan:

@@ -186,6 +186,7 @@ def test_a_file_of_ones_own_is_a_preset(tmp_path: Path) -> None:
         (("llama-3.1-70",), 2, "did you mean 'llama-3.1-70b'?"),
         (("llama-3.1-70b", "--lora", "nopath"), 2, "NAME=PATH"),
         (("llama-3.1-70b", "--host", "0.0.0.0"), 2, "set VLLM_API_KEY"),
+        (("smollm2-135m", "--host", "0.0.0.0"), 2, "loopback only"),
         (("llama-3.1-70b", "--python", "/nonexistent/python"), 3, "/nonexistent/python cannot look at this machine"),
         (("llama-3.1-70b", "--python", sys.executable), 3, "has no vLLM"),
         (("llama-3.1-70b",), 3, "no vLLM was found for llama-3.1-70b, which needs:"),
