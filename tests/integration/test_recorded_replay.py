@@ -90,6 +90,11 @@ def test_three_samples_ask_three_times_and_nothing_comes_from_the_cache(serve: S
         "javascript": (24, 24, 1.0),
     }
     assert all(card["cost_nanousd"] > 0 and card["repetitions"] == 3 for card in cards.values())
+    command = [WEIGHBRIDGE, "matrix", "--json", "--base-url", gateway.url + "/v1"]
+    [route] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["routes"]
+    for shown in route["results"]:
+        assert shown["card"]["manifest"]["command"].startswith("weighbridge replay builtin --route small")
+        assert shown["card"]["manifest"]["suite_hash"] == load_suite("builtin").hash
 
 
 def test_a_measured_route_is_chosen_and_explained(serve: Serve, tmp_path: Path) -> None:
