@@ -34,6 +34,7 @@ from gateway.pipeline import Pipeline
 from gateway.problem import Problem
 from gateway.router import Router
 from gateway.runtime import Runtime
+from gateway.telemetry.fleet_health import FleetHealth
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observer import observer as make_observer
 
@@ -54,15 +55,21 @@ def create_app(
     """Everything is wired here and nowhere else; what lasts longer than a configuration is given.
 
     ``before`` is the application that this one is to replace: what it knows of the servers is known here from the
-    start, so that no policy refuses for a moment what it allowed before. ``scrape`` collects all workers' metrics.
+    start, so that no policy refuses for a moment what it allowed before. ``scrape`` makes a new registry that collects
+    all workers' metrics.
     """
     observer = make_observer(metrics, config.telemetry, os.environ)
     fleet = _fleet(config, before.state.fleet if before is not None else None)
     router = Router(fleet, config.policies, config.aliases)
     evidence = EvidenceFile(runtime.evidence_file, router)
-    cache = _cache(config, runtime)
+    cache = _cache(config, runtime, metrics)
     control = ControlClient(runtime)
     pipeline = Pipeline(router, cache, spool, config.limits)
+
+    def all_metrics() -> CollectorRegistry:
+        registry = scrape()
+        registry.register(FleetHealth(fleet))
+        return registry
 
     first_look_s = _FIRST_LOOK_S if before is None else _LOOK_BEFORE_SWAP_S
 
@@ -106,7 +113,7 @@ def create_app(
     app.include_router(models_api(router, int(time.time())))
     app.include_router(policies_api(router))
     app.include_router(control_api(control, config.limits))
-    app.include_router(health_api(lambda: app.state.serving and evidence.known and fleet.started, scrape))
+    app.include_router(health_api(lambda: app.state.serving and evidence.known and fleet.started, all_metrics))
     return app
 
 
@@ -116,7 +123,7 @@ def _fleet(config: Config, before: Fleet | None) -> Fleet:
     return Fleet(config.routes, {kind: BACKENDS[kind](limits) for kind in kinds}, before)
 
 
-def _cache(config: Config, runtime: Runtime) -> AnswerCache | None:
+def _cache(config: Config, runtime: Runtime, metrics: Metrics) -> AnswerCache | None:
     if not config.cache.enabled:
         return None
     valkey = Redis.from_url(
@@ -125,7 +132,12 @@ def _cache(config: Config, runtime: Runtime) -> AnswerCache | None:
         socket_connect_timeout=_VALKEY_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
     )
-    return AnswerCache(valkey, ttl_s=config.cache.ttl_s, max_entry_bytes=config.cache.max_entry_bytes)
+    return AnswerCache(
+        valkey,
+        ttl_s=config.cache.ttl_s,
+        max_entry_bytes=config.cache.max_entry_bytes,
+        on_failure=metrics.valkey_failed,
+    )
 
 
 async def _problem(_: Request, problem: Exception) -> Response:

@@ -7,7 +7,7 @@ that differs is a different revision and gets no traffic, so that no answer carr
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from backends.backend import Backend, BackendError
@@ -71,6 +71,10 @@ class Fleet:
         fit = [r for r in replicas if r.revision is None or r.revision == route.revision] or replicas
         now = asyncio.get_running_loop().time()
         return [r.url for r in sorted(fit, key=lambda r: (not r.up, r.is_out(now), r.outstanding))]
+
+    def health(self) -> Iterator[tuple[str, Replica]]:
+        """Every replica as it stands, with the name of its route."""
+        return ((name, replica) for name, member in self._members.items() for replica in member.replicas.values())
 
     def began(self, route: Route, url: str) -> None:
         self._members[route.name].replicas[url].outstanding += 1

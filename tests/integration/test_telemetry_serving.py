@@ -160,7 +160,8 @@ def test_the_request_log_can_be_switched_off(serve: Serve, upstream: Upstream) -
 
 
 def test_metrics_count_what_happened(serve: Serve, upstream: Upstream) -> None:
-    gateway = serve(config(upstream), api_key="sk-1")
+    routes = {"small": vllm_route(upstream.url), "gone": vllm_route("http://127.0.0.1:9")}
+    gateway = serve({"routes": routes}, api_key="sk-1")
     gateway.chat("hi", stream=True)
     gateway.chat("hi", stream=True)
     upstream.behaviour = up.answers_json({}, 500)
@@ -180,5 +181,16 @@ def test_metrics_count_what_happened(serve: Serve, upstream: Upstream) -> None:
         'weighbridge_time_to_first_token_seconds_count{route="small"} 1.0',
         'weighbridge_request_duration_seconds_count{route="small"} 3.0',
         "weighbridge_requests_in_flight 0.0",
+        'weighbridge_route_up{route="small"} 1.0',
+        'weighbridge_route_up{route="gone"} 0.0',
+        f'weighbridge_replica_up{{replica="{upstream.url}",route="small"}} 1.0',
+        f'weighbridge_replica_ejected{{replica="{upstream.url}",route="small"}} 0.0',
+        'weighbridge_replica_up{replica="http://127.0.0.1:9",route="gone"} 0.0',
     ):
         assert line in text.splitlines()
+
+
+def test_a_valkey_that_fails_is_counted(serve: Serve, upstream: Upstream, tmp_path: Path) -> None:
+    gateway = serve({**config(upstream), "cache": {"url": f"unix://{tmp_path}/nobody.sock"}})
+    assert gateway.chat("hi").status_code == 200
+    assert "weighbridge_valkey_failures_total 1.0" in gateway.http.get("/metrics").text

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
+from gateway.fleet import Fleet
 from gateway.ledger.events import AttemptDetail, Settled
+from gateway.telemetry.fleet_health import FleetHealth
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.reload_counts import ReloadCounts
 from gateway.telemetry.spool_lag import SpoolLag
@@ -61,8 +63,9 @@ def test_a_hit_has_no_first_token_no_tokens_and_no_attempts(registry: CollectorR
     assert not {name for name in counted if "first_token" in name or "attempts" in name or "retries" in name}
 
 
-def test_names_are_conventional_and_documented(registry: CollectorRegistry, tmp_path: Path) -> None:
+async def test_names_are_conventional_and_documented(registry: CollectorRegistry, tmp_path: Path) -> None:
     Metrics(registry)
+    registry.register(FleetHealth(Fleet({}, {})))
     (tmp_path / "reloads").write_bytes(msgspec.json.encode({"accepted": 1}))
     registry.register(ReloadCounts(tmp_path / "reloads"))
     registry.register(SpoolLag(tmp_path))
