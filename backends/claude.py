@@ -1,6 +1,7 @@
 """Claude through Anthropic's Messages API. LiteLLM translates; the connection, the bill and the errors are ours."""
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Mapping
@@ -170,11 +171,15 @@ class _Exchange:
 
 def _load() -> Any:
     """The module that imports LiteLLM: the only way to it. Runs in a thread of its own."""
+    gc.disable()
     try:
         translator = import_module(_TRANSLATOR)
+        translator.warm_up()
     except ImportError as error:
         raise BackendError("broken", f"LiteLLM cannot be imported ({error.name})") from error
-    translator.warm_up()
+    finally:
+        gc.freeze()  # it stays: looking at it in a full collection would hold up every request for 0.2 s
+        gc.enable()
     return translator
 
 

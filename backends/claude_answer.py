@@ -41,7 +41,8 @@ class WholeMessage:
         return self._reader.usage_source
 
     async def __aiter__(self) -> AsyncIterator[list[Piece]]:
-        choice = {"index": 0, "message": self._answer.message, "finish_reason": self._answer.finish_reason}
+        finish_reason = _finish_reason(self._reader, self._answer.finish_reason)
+        choice = {"index": 0, "message": self._answer.message, "finish_reason": finish_reason}
         head = _head(self._reader, "chat.completion")
         yield [Piece(msgspec.json.encode({**head, "choices": [choice], "usage": _usage(self._reader)}), True)]
 
@@ -79,7 +80,7 @@ class StreamedMessage:
 
     @property
     def finished(self) -> bool:
-        return self._reader.finished
+        return self._reader.stop_reason is not None
 
     async def __aiter__(self) -> AsyncIterator[list[Piece]]:
         try:
@@ -126,9 +127,8 @@ class StreamedMessage:
         if kind == "message_start":
             self._head = _head(self._reader, "chat.completion.chunk")
             return [self._chunk({"role": "assistant", "content": ""}, content=False)]
-        made, finish_reason = self._translator.read(data)
-        if not self._reader.finished:
-            finish_reason = None
+        made, translated = self._translator.read(data)
+        finish_reason = _finish_reason(self._reader, translated)
         if finish_reason is not None or made:
             return [self._chunk(made, content=bool(made), finish_reason=finish_reason)]
         return []
@@ -141,6 +141,13 @@ class StreamedMessage:
     def _chunk(self, delta: dict[str, Any], *, content: bool, finish_reason: str | None = None) -> Piece:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
         return _event({**self._head, "choices": [choice]}, content=content)
+
+
+def _finish_reason(reader: MessageReader, translated: str | None) -> str | None:
+    """LiteLLM's word, but for the one that it calls a good end although the answer is cut off."""
+    if reader.stop_reason is None or translated is None:
+        return None
+    return "length" if reader.stop_reason == "model_context_window_exceeded" else translated
 
 
 def _event(body: dict[str, Any], *, content: bool) -> Piece:

@@ -86,8 +86,7 @@ class MessageReader:
     def __init__(self) -> None:
         self.id = ""
         self.model = ""
-        self.finished = False
-        """A stop reason was given, or the whole message is here."""
+        self.stop_reason: str | None = None
         self._usage: _Usage | None = None
         self._usage_final = False
         self._deltas = 0
@@ -96,7 +95,7 @@ class MessageReader:
         """Raises ``BackendError`` unless it is a message."""
         message = _decoded(_message, body)
         self._begin(message)
-        self.finished = True
+        self.stop_reason = message.stop_reason
         self._usage_final = message.usage is not None
 
     def read_event(self, data: bytes) -> str:
@@ -109,7 +108,7 @@ class MessageReader:
         if event.type == "content_block_delta":
             self._deltas += 1
         if event.type == "message_delta":
-            self.finished = event.delta is not None and event.delta.stop_reason is not None
+            self.stop_reason = event.delta.stop_reason if event.delta else None
             self._usage_final = event.usage is not None
         if event.usage is not None:
             self._usage = _merged(self._usage, event.usage)

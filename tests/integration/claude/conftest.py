@@ -1,0 +1,50 @@
+"""A gateway with a route to a local Messages server. LiteLLM takes seconds to load, so most tests share one."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from tests.fixtures.gateway import Gateway, start_gateway
+from tests.fixtures.messages_server import KEY, MODEL, MessagesServer, Says
+
+
+def claude_route(url: str, **facts: Any) -> dict[str, Any]:
+    return {"backend": "claude", "model": MODEL, "base_url": url, "api_key": KEY, **facts}
+
+
+@pytest.fixture(scope="session")
+def messages_session() -> Iterator[MessagesServer]:
+    yield from MessagesServer().running()
+
+
+@pytest.fixture
+def messages(messages_session: MessagesServer) -> MessagesServer:
+    """The session's server, well-behaved and with a clean memory."""
+    messages_session.answers = [Says()]
+    messages_session.received.clear()
+    return messages_session
+
+
+@pytest.fixture(scope="session")
+def claude_session(messages_session: MessagesServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    config = {
+        "routes": {"claude": claude_route(messages_session.url)},
+        "limits": {"first_token_s": 3, "gap_s": 2, "total_s": 30},
+    }
+    gateway = start_gateway(tmp_path_factory.mktemp("claude"), config)
+    yield gateway
+    assert gateway.stop() == 0
+
+
+@pytest.fixture
+def gateway(claude_session: Gateway, messages: MessagesServer, request: pytest.FixtureRequest) -> Gateway:
+    claude_session.topic = f"{request.node.name}: "
+    return claude_session
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="any", max_retries=0) as client:
+        yield client
