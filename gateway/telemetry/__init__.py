@@ -1,1 +1,1 @@
-"""Metrics now, spans next: what operators see."""
+"""What operators see: metrics, spans, a log line a request."""

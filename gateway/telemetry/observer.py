@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def observer(metrics: Metrics, config: Telemetry, env: Mapping[str, str]) -> "Observer":
-    """``env`` may hold OpenTelemetry's variables. Raises ``OSError`` when it names a certificate that is not there."""
+    """``env`` may hold OpenTelemetry's variables."""
     settings = otlp_settings(config.otlp_endpoint, env)
     tracing = _tracing(settings, metrics, config.capture_content) if settings is not None else None
     return Observer(metrics, RequestLog() if config.request_log else None, tracing)

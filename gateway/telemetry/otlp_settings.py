@@ -43,6 +43,11 @@ def otlp_settings(endpoint: str | None, env: Mapping[str, str]) -> OtlpSettings 
     if not _is_http(url):
         log.error("no spans are sent: the OTLP endpoint is not an http address; write it like http://127.0.0.1:4318")
         return None
+    try:
+        tls = _tls(env)
+    except OSError as error:
+        log.error("no spans are sent: a certificate for OTLP cannot be used", extra={"reason": str(error)})
+        return None
     protocol = _of("PROTOCOL", env)
     if protocol not in (None, "http/protobuf"):
         log.warning("spans are sent as http/protobuf, the only protocol that is spoken", extra={"asked": protocol})
@@ -51,7 +56,7 @@ def otlp_settings(endpoint: str | None, env: Mapping[str, str]) -> OtlpSettings 
         _headers(_of("HEADERS", env) or ""),
         timeout_s=_number("OTEL_EXPORTER_OTLP_TIMEOUT", _of("TIMEOUT", env), 10.0),
         gzip=_of("COMPRESSION", env) == "gzip",
-        tls=_tls(env),
+        tls=tls,
         every_s=_number("OTEL_BSP_SCHEDULE_DELAY", env.get("OTEL_BSP_SCHEDULE_DELAY"), 5000.0) / 1000,
         batch=int(_number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", env.get("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"), 512)),
         queue=int(_number("OTEL_BSP_MAX_QUEUE_SIZE", env.get("OTEL_BSP_MAX_QUEUE_SIZE"), 2048)),
@@ -104,7 +109,7 @@ def _number(name: str, text: str | None, default: float) -> float:
 
 
 def _tls(env: Mapping[str, str]) -> ssl.SSLContext | None:
-    """Raises ``OSError`` when a file that is named cannot be read: better no start than spans that nobody gets."""
+    """Raises ``OSError`` when a file that is named cannot be used."""
     authority, certificate = _of("CERTIFICATE", env), _of("CLIENT_CERTIFICATE", env)
     if authority is None and certificate is None:
         return None
