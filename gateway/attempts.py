@@ -15,6 +15,8 @@ from gateway.limits import Limits
 from gateway.retry import LONGEST_WAIT_S, MAX_RETRIES, RetryBudget, backoff_s
 from gateway.upstream_problem import is_worth_retrying, to_problem
 
+_GAP_TOLERANCE = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -55,14 +57,19 @@ class Attempts:
             self._budget.active -= 1
 
     async def read_rest(self, started: Started, deliver: Callable[[list[Piece]], None]) -> None:
-        """Hands over every further batch as it comes. Raises ``BackendError``, also at the gap and total limits."""
+        """Hands over every further batch as it comes. Raises ``BackendError``, also at the total limit and at the gap
+        limit, which is kept to a tenth.
+        """
         now = asyncio.get_running_loop().time
-        last = now() + self._limits.total_s
+        armed = now()
+        last = armed + self._limits.total_s
         try:
-            async with asyncio.timeout_at(now() + self._limits.gap_s) as deadline:
+            async with asyncio.timeout_at(min(armed + self._limits.gap_s, last)) as deadline:
                 async for batch in started.batches:
                     deliver(batch)
-                    deadline.reschedule(min(now() + self._limits.gap_s, last))
+                    if now() > armed + self._limits.gap_s * _GAP_TOLERANCE:  # not for each of a thousand chunks
+                        armed = now()
+                        deadline.reschedule(min(armed + self._limits.gap_s, last))
         except TimeoutError as error:
             raise BackendError("timeout", f"{started.place.route.name} stopped in the middle of its answer") from error
 

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 log = logging.getLogger("weighbridge.cache")
 
 REST_AFTER_FAILURE_S = 1.0
+VALKEY_TIMEOUT_S = 0.1
 WRITE_BEHIND_S = 0.005
 _PREFIX = "weighbridge:answer:1:"
 _NOT_THE_QUESTION = frozenset(
@@ -93,7 +94,8 @@ class AnswerCache:
         if (entry := self._unwritten.get(key)) is not None:
             return entry
         try:
-            found = await self._valkey.get(key)
+            async with asyncio.timeout(VALKEY_TIMEOUT_S):
+                found = await self._valkey.get(key)
             return self._decode(found) if found else None
         except (RedisError, OSError, TimeoutError) as error:
             self._rest(error)
@@ -124,7 +126,8 @@ class AnswerCache:
             pipeline = self._valkey.pipeline(transaction=False)
             for key, entry in entries.items():
                 pipeline.set(key, self._encode(entry), px=self._ttl_ms)
-            await pipeline.execute()
+            async with asyncio.timeout(VALKEY_TIMEOUT_S):
+                await pipeline.execute()
         except (RedisError, OSError, TimeoutError) as error:
             self._rest(error)
         finally:

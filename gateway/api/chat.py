@@ -1,6 +1,7 @@
 """``POST /v1/chat/completions``: OpenAI's chat wire, streamed and whole."""
 
 import asyncio
+import logging
 
 import msgspec
 
@@ -13,6 +14,8 @@ from gateway.pipeline import Asked, Departure, Passage, Pipeline
 from gateway.problem import ClientLeft, Problem
 from gateway.telemetry.observer import Observation, Observer
 from policies.request import RequestTraits
+
+log = logging.getLogger("weighbridge.chat")
 
 _BYTES_PER_TOKEN = 4
 _TRACE_HEADERS = (b"traceparent", b"tracestate")
@@ -42,6 +45,9 @@ class ChatCompletions:
             await respond(send, *openai_error.response(problem))
         except ClientLeft:
             pass  # there is nobody to tell; the ledger knows
+        except Exception:
+            log.exception("a chat completion failed inside the gateway")
+            raise  # the server answers 500, or cuts a stream that has begun
         finally:
             observation.ended()
 

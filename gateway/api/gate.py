@@ -34,7 +34,8 @@ class Gate:
     def _refusal(self, scope: Scope) -> Problem | None:
         if self._key is None:
             client = scope.get("client")
-            if client is None or client[0].startswith(_LOOPBACK):
+            forwarded = header(scope, b"x-forwarded-for") or header(scope, b"forwarded")
+            if forwarded is None and (client is None or client[0].startswith(_LOOPBACK)):
                 return None
             message = "this gateway has no WEIGHBRIDGE_API_KEY, so it serves its own machine only"
             return Problem(403, "loopback_only", message)

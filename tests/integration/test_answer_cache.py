@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from gateway.cache import WRITE_BEHIND_S, AnswerCache
+from gateway.cache import REST_AFTER_FAILURE_S, WRITE_BEHIND_S, AnswerCache
 from gateway.embedded_valkey import EmbeddedValkey
 
 
@@ -15,7 +15,8 @@ from gateway.embedded_valkey import EmbeddedValkey
 async def valkey(tmp_path: Path) -> AsyncIterator[Redis]:
     server = EmbeddedValkey(tmp_path / "v.sock")
     await server.start()
-    yield Redis.from_url(f"unix://{tmp_path}/v.sock", socket_timeout=0.5)
+    async with Redis.from_url(f"unix://{tmp_path}/v.sock", socket_timeout=0.5) as client:
+        yield client
     await server.stop()
 
 
@@ -66,4 +67,18 @@ async def test_a_dead_valkey_is_left_alone_for_a_while(valkey: Redis, tmp_path: 
     assert cache.resting
     cache.put("k", "text/plain", [b"a"])
     assert await cache.get("k") is None
+    await cache.close()
+
+
+async def test_a_slow_valkey_is_given_up_and_its_late_replies_reach_nobody(valkey: Redis, tmp_path: Path) -> None:
+    cache = AnswerCache(Redis.from_url(f"unix://{tmp_path}/v.sock"), ttl_s=60, max_entry_bytes=100)
+    for key in ("a", "b", "c"):
+        cache.put(key, "text/plain", [key.encode()])
+    await asyncio.sleep(10 * WRITE_BEHIND_S)
+    await valkey.execute_command("CLIENT", "PAUSE", 400)
+    assert await asyncio.gather(*map(cache.get, ("a", "b", "c"))) == [None, None, None]
+    assert cache.resting
+    await asyncio.sleep(REST_AFTER_FAILURE_S)
+    found = await asyncio.gather(*map(cache.get, ("c", "a", "b", "c")))
+    assert [entry and entry.pieces for entry in found] == [["c"], ["a"], ["b"], ["c"]]
     await cache.close()

@@ -2,7 +2,7 @@
 
 import httpx
 
-from tests.fixtures.gateway import Serve, vllm_route
+from tests.fixtures.gateway import Gateway, Serve, vllm_route
 from tests.fixtures.upstream import Upstream
 
 KEY = "sk-canary-4711"
@@ -20,3 +20,9 @@ def test_with_a_key_everything_but_health_needs_it(serve: Serve, upstream: Upstr
     assert httpx.get(gateway.url + "/v1/models", headers={"x-api-key": KEY}, trust_env=False).status_code == 200
     assert httpx.get(gateway.url + "/health/live", trust_env=False).status_code == 200
     assert KEY not in gateway.log.read_text()
+
+
+def test_without_a_key_what_a_proxy_forwards_is_not_this_machine(gateway: Gateway) -> None:
+    for name in ("x-forwarded-for", "forwarded"):
+        refused = gateway.chat("hi", headers={name: "203.0.113.9"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "loopback_only")
