@@ -1,5 +1,11 @@
 """Fixtures live in tests/fixtures, a module each."""
 
+from hypothesis import HealthCheck, settings
+
+# No timing is asserted, not hypothesis's own either: a busy machine is no bug.
+settings.register_profile("weighbridge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("weighbridge")
+
 pytest_plugins = [
     "tests.fixtures.upstream",
     "tests.fixtures.full",
