@@ -38,7 +38,7 @@ from gateway.router import Router
 from gateway.runtime import Runtime
 from gateway.telemetry.fleet_health import FleetHealth
 from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.observer import observer as make_observer
+from gateway.telemetry.observer import make_observer
 
 CHAT_PATH = "/v1/chat/completions"
 _FIRST_LOOK_S = 0.5

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.telemetry.tracing import Tracing
 
 
-def observer(metrics: Metrics, config: Telemetry, env: Mapping[str, str]) -> "Observer":
+def make_observer(metrics: Metrics, config: Telemetry, env: Mapping[str, str]) -> "Observer":
     """``env`` may hold OpenTelemetry's variables."""
     settings = otlp_settings(config.otlp_endpoint, env)
     tracing = _tracing(settings, metrics, config.capture_content) if settings is not None else None
