@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from evaluator.plan import Plan
+from evaluator.replaying.plan import Plan
 from evaluator.statistics import mean_pass_at_k, quantile
 from evaluator.store.records import Outcome, Sample
 from evaluator.store.run_folder import RunFolder

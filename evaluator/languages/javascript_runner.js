@@ -2,7 +2,7 @@
 //
 // Nothing here decides a verdict: expected values never enter. Read from descriptor 0, as JSON: {runner, source, entryPoint,
 // timed, parts}; a part is a list of {args, first}, `args` JSON text, so that every call gets a fresh copy. Written to
-// descriptor 1: the records of evaluator.records, values encoded as evaluator.serialise says. Each part runs in a process of
+// descriptor 1: the records of evaluator.judging.records, values encoded as evaluator.judging.serialise says. Each part runs in a process of
 // its own, which is this file again with one part's calls instead of parts.
 "use strict";
 (() => {

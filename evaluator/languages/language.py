@@ -7,7 +7,7 @@ from evaluator.sandbox import Program
 
 
 class Language(Protocol):
-    """One per file, named in ``LANGUAGES``. Its programs write the records of ``evaluator.records``."""
+    """One per file, named in ``LANGUAGES``. Its programs write the records of ``evaluator.judging.records``."""
 
     name: str
 

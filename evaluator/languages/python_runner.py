@@ -4,7 +4,7 @@ Nothing here decides a verdict: the host alone knows the expected values, so cod
 lie about what it returned. Read from descriptor 0, as marshal (the host is trusted): ``(source, entry_point, timed,
 parts)``; a part is a marshalled list of ``(arguments, flush_first)``, the arguments marshalled once more so that every
 call gets a fresh copy. Written to descriptor 1: records of a kind byte, a little-endian 32-bit length and a payload
-(see ``evaluator.records``); values are encoded as ``evaluator.serialise`` says.
+(see ``evaluator.judging.records``); values are encoded as ``evaluator.judging.serialise`` says.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class FunctionCheck:
 
     parts: tuple[Part, ...]
     oracle: Literal["evalplus", "evalplus-before-sets", "exact"]
-    """How results are compared: see ``evaluator.compare``."""
+    """How results are compared: see ``evaluator.judging.compare``."""
     atol: float = 0.0
     """Absolute tolerance for floats (EvalPlus)."""
 

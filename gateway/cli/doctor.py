@@ -15,9 +15,9 @@ import click
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from evaluator.judge import default_cache
+from evaluator.judging.judge import default_cache
+from evaluator.judging.records import Kind, Records
 from evaluator.languages import LANGUAGES
-from evaluator.records import Kind, Records
 from evaluator.sandbox import Bubblewrap, Limits, Program, SandboxError
 from gateway.cli.failure import MissingFailure
 from gateway.cli.table import columns

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from evaluator.judge import Judge
-from evaluator.samples import Sample, read_samples
+from evaluator.judging.judge import Judge
+from evaluator.replaying.samples import Sample, read_samples
 from evaluator.sandbox import SandboxError
 from evaluator.statistics import mean_pass_at_k
 from evaluator.suites import Suite, SuiteError, load_suite

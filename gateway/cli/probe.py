@@ -12,10 +12,10 @@ from typing import Any
 
 import click
 
-from evaluator.client import CallFailed, Client, Refused, Target, Unreachable
 from evaluator.figures import dollars, milliseconds
-from evaluator.manifest import surroundings
-from evaluator.probe import Probe, Prober, figures
+from evaluator.replaying.client import CallFailed, Client, Refused, Target, Unreachable
+from evaluator.replaying.manifest import surroundings
+from evaluator.replaying.probe import Probe, Prober, figures
 from gateway.cli.failure import ConfigFailure, MissingFailure
 from gateway.cli.gateway_client import base_url_option
 from gateway.cli.table import columns

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
+from evaluator.replaying.summary import Summary
 from evaluator.suites import SuiteError, load_suite
-from evaluator.summary import Summary
 from gateway.cli.failure import ConfigFailure, Failure
 from gateway.cli.gateway_client import get_json
 from gateway.cli.replay_run import Options, replayed

@@ -10,19 +10,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from evaluator.asking import Retries
-from evaluator.client import CacheMode, Client, Refused, Sampling, Target, Unreachable
-from evaluator.judge import Judge
-from evaluator.manifest import opened
-from evaluator.plan import Plan
-from evaluator.progress import Progress, shown
-from evaluator.replay import Limits, Replay
+from evaluator.judging.judge import Judge
+from evaluator.replaying.asking import Retries
+from evaluator.replaying.client import CacheMode, Client, Refused, Sampling, Target, Unreachable
+from evaluator.replaying.manifest import opened
+from evaluator.replaying.plan import Plan
+from evaluator.replaying.progress import Progress, shown
+from evaluator.replaying.replay import Limits, Replay
+from evaluator.replaying.summary import Posted, Summary
 from evaluator.sandbox import SandboxError
 from evaluator.scorecards import scorecards
 from evaluator.store.journal import DamagedJournal
 from evaluator.store.run_folder import RunBusy, RunFolder, run_path
 from evaluator.suites import Suite, SuiteError, load_suite
-from evaluator.summary import Posted, Summary
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from gateway.cli.sandbox import sandbox
 from policies.requirements import MAX_UNSCORED_SHARE

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.judge import Judge
+from evaluator.judging.judge import Judge
 from evaluator.sandbox import Bubblewrap, Limits
 from evaluator.suites import Suite, load_suite
 from evaluator.verdict import Status, Verdict

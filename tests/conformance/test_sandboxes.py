@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.records import Records
+from evaluator.judging.records import Records
 from evaluator.sandbox import Bubblewrap, Limits, Program, Sandbox, SandboxError, cgroup
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.judge import Judge
+from evaluator.judging.judge import Judge
 from evaluator.sandbox import Bubblewrap
 from evaluator.suites import Suite, Task, load_suite
 from evaluator.verdict import Status, Verdict

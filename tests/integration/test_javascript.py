@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.extract import extract
-from evaluator.judge import Judge
+from evaluator.judging.extract import extract
+from evaluator.judging.judge import Judge
 from evaluator.languages import JavaScript
 from evaluator.sandbox import Bubblewrap
 from evaluator.suites import FunctionCheck, Part, Suite, Task, load_suite

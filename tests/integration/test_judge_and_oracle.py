@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.judge import Judge
+from evaluator.judging.judge import Judge
 from evaluator.sandbox import Bubblewrap, Limits, Program, Run, SandboxError
 from evaluator.suites import Suite, Task, load_suite
 from evaluator.verdict import Status, Verdict

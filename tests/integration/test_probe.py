@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evaluator.probe import Timing, figures, prompt
+from evaluator.replaying.probe import Timing, figures, prompt
 from tests.fixtures import upstream as up
 from tests.fixtures.gateway import WEIGHBRIDGE, Gateway, Serve, vllm_route
 from tests.fixtures.upstream import Upstream, chunk, event, usage_chunk

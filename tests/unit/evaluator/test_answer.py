@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.usage import Usage
-from evaluator.answer import Answer, BrokenAnswer, read_stream, read_whole
+from evaluator.replaying.answer import Answer, BrokenAnswer, read_stream, read_whole
 
 
 def _read(stream: bytes, cuts: list[int] | None = None) -> Answer:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.asking import Retries
+from evaluator.replaying.asking import Retries
 
 
 @given(tries=st.integers(1, 40))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.compare import allclose, matches, tolerance, typed
-from evaluator.serialise import NumpyScalar, Opaque
+from evaluator.judging.compare import allclose, matches, tolerance, typed
+from evaluator.judging.serialise import NumpyScalar, Opaque
 from evaluator.suites import FunctionCheck, Task
 
 

@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from evaluator.extract import extract
+from evaluator.judging.extract import extract
 from evaluator.suites import FunctionCheck, Task
 
 PROMPT = """from typing import List

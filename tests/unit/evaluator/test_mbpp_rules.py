@@ -2,9 +2,9 @@
 
 import pytest
 
-from evaluator.compare import matches, typed
+from evaluator.judging.compare import matches, typed
+from evaluator.judging.serialise import Opaque, decode
 from evaluator.languages.python_runner import encode
-from evaluator.serialise import Opaque, decode
 from evaluator.suites import FunctionCheck, SuiteError, Task
 from evaluator.suites.mbpp_inputs import repaired
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from evaluator.client import Sampling, Target
-from evaluator.plan import Plan
+from evaluator.replaying.client import Sampling, Target
+from evaluator.replaying.plan import Plan
 from evaluator.suites import FunctionCheck, Part, Suite, Task
 
 _CHECK = FunctionCheck((Part("tests", ((1,),), (1,)),), oracle="exact")

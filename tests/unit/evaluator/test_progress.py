@@ -4,7 +4,7 @@ import io
 import pytest
 
 from evaluator.figures import dollars, duration, milliseconds, share
-from evaluator.progress import Progress, shown
+from evaluator.replaying.progress import Progress, shown
 from evaluator.store.records import Outcome, Sample
 from evaluator.verdict import Status
 

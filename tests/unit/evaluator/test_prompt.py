@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.prompt import chat_messages
+from evaluator.replaying.prompt import chat_messages
 
 
 @given(st.text())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.records import Kind, MalformedStream, Record, Records
+from evaluator.judging.records import Kind, MalformedStream, Record, Records
 from evaluator.sandbox import SandboxError
 
 

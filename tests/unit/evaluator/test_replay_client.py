@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from evaluator.client import Bill, CallFailed, Client, Refused, Sampling, Target, Unreachable
+from evaluator.replaying.client import Bill, CallFailed, Client, Refused, Sampling, Target, Unreachable
 from policies.scorecard import Scorecard
 from tests.contract_gateway import ContractGateway, Status
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.asking import Retries
-from evaluator.client import Client, Refused, Sampling, Unreachable
-from evaluator.plan import Plan
-from evaluator.progress import Progress
-from evaluator.replay import Limits, Replay
+from evaluator.replaying.asking import Retries
+from evaluator.replaying.client import Client, Refused, Sampling, Unreachable
+from evaluator.replaying.plan import Plan
+from evaluator.replaying.progress import Progress
+from evaluator.replaying.replay import Limits, Replay
 from evaluator.scorecards import UNROUTED, scorecards
 from evaluator.store.records import Outcome
 from evaluator.store.run_folder import RunFolder

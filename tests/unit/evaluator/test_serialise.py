@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.compare import typed
+from evaluator.judging.compare import typed
+from evaluator.judging.serialise import MalformedValue, NumpyScalar, Opaque, decode
 from evaluator.languages.python_runner import encode
-from evaluator.serialise import MalformedValue, NumpyScalar, Opaque, decode
 
 scalars = (
     st.none()

@@ -1,12 +1,12 @@
 import json
 from pathlib import Path
 
-from evaluator.client import Sampling, Target
-from evaluator.plan import Plan
+from evaluator.replaying.client import Sampling, Target
+from evaluator.replaying.plan import Plan
+from evaluator.replaying.summary import Posted, Summary
 from evaluator.scorecards import Tally
 from evaluator.store.records import Outcome, Sample
 from evaluator.suites import FunctionCheck, Part, Suite, Task
-from evaluator.summary import Posted, Summary
 from evaluator.verdict import Status
 from policies.scorecard import Scorecard
 

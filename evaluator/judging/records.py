@@ -20,7 +20,7 @@ class Kind(IntEnum):
     SECONDS = ord("T")
     """How long the next value's call took (when asked for)."""
     VALUE = ord("V")
-    """A call's result, as ``evaluator.serialise`` reads it."""
+    """A call's result, as ``evaluator.judging.serialise`` reads it."""
     ERROR = ord("E")
     """The part's code or a call raised; payload: a line of text. No value of this part follows."""
     END = ord("Z")

@@ -6,7 +6,7 @@ import textwrap
 import warnings
 from dataclasses import dataclass
 
-from evaluator import extract_javascript
+from evaluator.judging import extract_javascript
 from evaluator.suites import Task
 
 _TAGS = {"python": frozenset({"python", "py", "python3"})}

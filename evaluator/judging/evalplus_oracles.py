@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from numbers import Number
 from typing import Any
 
-from evaluator.serialise import NumpyScalar
+from evaluator.judging.serialise import NumpyScalar
 
 Arguments = tuple[object, ...]
 

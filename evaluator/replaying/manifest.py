@@ -11,9 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from evaluator.asking import Retries
-from evaluator.plan import Plan
-from evaluator.replay import Limits
+from evaluator.replaying.asking import Retries
+from evaluator.replaying.plan import Plan
+from evaluator.replaying.replay import Limits
 from evaluator.store.run_folder import RunFolder
 
 
@@ -47,7 +47,7 @@ def surroundings() -> dict[str, Any]:
     return {
         "host": {"cpus": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},
         "weighbridge": version("weighbridge"),
-        "git": _git_revision(Path(__file__).parent.parent),
+        "git": _git_revision(Path(__file__).parents[2]),
     }
 
 

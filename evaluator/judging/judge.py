@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from evaluator.extract import extract
+from evaluator.judging.extract import extract
+from evaluator.judging.oracle import OracleError, Oracles, PartOracle
+from evaluator.judging.records import Kind, MalformedStream, Record, Records
 from evaluator.languages import LANGUAGES, Language
-from evaluator.oracle import OracleError, Oracles, PartOracle
-from evaluator.records import Kind, MalformedStream, Record, Records
 from evaluator.sandbox import Limits, Run, Sandbox, SandboxError
 from evaluator.suites import Suite, Task
 from evaluator.verdict import Status, Verdict

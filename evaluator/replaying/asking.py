@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from evaluator.answer import Answer
-from evaluator.client import CallFailed, Client, Unreachable
-from evaluator.plan import Plan
-from evaluator.progress import Progress
+from evaluator.replaying.answer import Answer
+from evaluator.replaying.client import CallFailed, Client, Unreachable
+from evaluator.replaying.plan import Plan
+from evaluator.replaying.progress import Progress
 from evaluator.store.records import Sample
 from evaluator.suites.suite import Task
 

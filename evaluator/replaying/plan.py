@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from evaluator.client import CacheMode, Sampling, Target
+from evaluator.replaying.client import CacheMode, Sampling, Target
 from evaluator.suites.suite import Suite, Task
 
 

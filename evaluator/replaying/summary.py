@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from evaluator.figures import dollars, duration, milliseconds, share
-from evaluator.plan import Plan
+from evaluator.replaying.plan import Plan
 from evaluator.scorecards import Tally
 from evaluator.statistics import quantile
 from evaluator.verdict import Status

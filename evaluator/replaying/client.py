@@ -12,8 +12,8 @@ from typing import Any, Literal, Self
 
 import httpx
 
-from evaluator.answer import Answer, BrokenAnswer, read_stream, read_whole
-from evaluator.prompt import chat_messages
+from evaluator.replaying.answer import Answer, BrokenAnswer, read_stream, read_whole
+from evaluator.replaying.prompt import chat_messages
 from policies.scorecard import Scorecard
 
 CacheMode = Literal["no-store", "use"]

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator
 
-from evaluator import evalplus_oracles
-from evaluator.serialise import NumpyScalar
+from evaluator.judging import evalplus_oracles
+from evaluator.judging.serialise import NumpyScalar
 from evaluator.suites import Task
 
 VERSION = 1

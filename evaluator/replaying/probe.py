@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluator.answer import Answer
-from evaluator.client import Bill, CallFailed, Client, Target
+from evaluator.replaying.answer import Answer
+from evaluator.replaying.client import Bill, CallFailed, Client, Target
 from evaluator.statistics import quantile
 
 _TEXT = """the road car bridge weight of and stone river light under over north south year morning water field

@@ -21,9 +21,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from evaluator import compare, serialise
+from evaluator.judging import compare, serialise
+from evaluator.judging.records import Kind, MalformedStream, Record, Records
 from evaluator.languages import Language
-from evaluator.records import Kind, MalformedStream, Record, Records
 from evaluator.sandbox import Limits, Sandbox
 from evaluator.suites import Part, Suite, Task
 

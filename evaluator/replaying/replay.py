@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from evaluator.asking import Asker, Retries
-from evaluator.client import Bill, Client
-from evaluator.plan import Plan
-from evaluator.progress import Progress
+from evaluator.replaying.asking import Asker, Retries
+from evaluator.replaying.client import Bill, Client
+from evaluator.replaying.plan import Plan
+from evaluator.replaying.progress import Progress
 from evaluator.store.records import Outcome, Sample
 from evaluator.store.run_folder import RunFolder
 from evaluator.suites.suite import Task

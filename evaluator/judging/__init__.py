@@ -1,0 +1,1 @@
+"""From an answer to a verdict: extraction, a run in the sandbox, the oracle, the comparison outside it."""
