@@ -97,7 +97,7 @@ class ClaudeBackend:
                 return None
             try:
                 entry = msgspec.json.decode(await whole_body(response, 64 * 1024), type=_ModelEntry)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, BackendError):
                 return None
         return {"id": entry.id, "created_at": entry.created_at}
 

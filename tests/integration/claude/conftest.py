@@ -1,17 +1,12 @@
 """A gateway with a route to a local Messages server. LiteLLM takes seconds to load, so most tests share one."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import openai
 import pytest
 
 from tests.fixtures.gateway import Gateway, start_gateway
-from tests.fixtures.messages_server import KEY, MODEL, MessagesServer, Says
-
-
-def claude_route(url: str, **facts: Any) -> dict[str, Any]:
-    return {"backend": "claude", "model": MODEL, "base_url": url, "api_key": KEY, **facts}
+from tests.fixtures.messages_server import MessagesServer, Says, claude_route
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +25,11 @@ def messages(messages_session: MessagesServer) -> MessagesServer:
 @pytest.fixture(scope="session")
 def claude_session(messages_session: MessagesServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     config = {
-        "routes": {"claude": claude_route(messages_session.url)},
-        "limits": {"first_token_s": 3, "gap_s": 2, "total_s": 30},
+        "routes": {
+            "claude": claude_route(messages_session.url),
+            "nowhere": claude_route("http://127.0.0.1:9"),
+        },
+        "limits": {"first_token_s": 3, "gap_s": 2, "total_s": 10},
     }
     gateway = start_gateway(tmp_path_factory.mktemp("claude"), config)
     yield gateway
