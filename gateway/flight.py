@@ -52,6 +52,11 @@ class Flight:
         self.readers += 1
         return Reader(self)
 
+    @property
+    def abandoned(self) -> bool:
+        """Its last reader has left: it is about to end, and nobody may join it any more."""
+        return self.readers == 0
+
     def leave(self) -> None:
         self.readers -= 1
         if self.readers == 0 and not self.done and self.task is not None:

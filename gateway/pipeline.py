@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, replace
 
 from backends.backend import BackendError, Call
+from backends.route import Route
 from gateway import cache as answers
 from gateway.account import Account, Spent
 from gateway.attempts import Attempts
@@ -70,6 +71,20 @@ class Passage:
     age_s: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Trip:
+    """One request under way, and the key under which its answer is looked for: None when the cache is passed by."""
+
+    asked: Asked
+    choice: Choice
+    account: Account
+    key: str | None
+
+    @property
+    def label(self) -> str:
+        return "bypass" if self.key is None else "miss"
+
+
 class Pipeline:
     def __init__(self, router: Router, cache: AnswerCache | None, spool: Spool, limits: Limits) -> None:
         self._router = router
@@ -94,12 +109,12 @@ class Pipeline:
             policy=choice.policy,
             wire=asked.call.wire,
         )
-        key = self._key(asked, choice)
-        if key is not None and asked.cache.read and (entry := await self._look_up(key, asked.cache)) is not None:
+        trip = _Trip(asked, choice, account, self._key(asked, choice.routes[0]))
+        if trip.key is None or not asked.cache.read:
+            return await self._fly(trip, departure)
+        if (entry := await self._look_up(trip.key, asked.cache)) is not None:
             return _hit(account, choice, entry)
-        if key is not None and asked.cache.read:
-            return await self._join_or_fly(asked, choice, account, key, departure)
-        return await self._fly(asked, choice, account, key, departure)
+        return await self._join_or_fly(trip, trip.key, departure)
 
     def close(self, passage: Passage) -> None:
         """The client has everything, or is gone. A flight settles for whom it began; other readers settle here."""
@@ -112,10 +127,9 @@ class Pipeline:
         """Waits for flights and cache writes under way."""
         await asyncio.gather(*self._background, return_exceptions=True)
 
-    def _key(self, asked: Asked, choice: Choice) -> str | None:
+    def _key(self, asked: Asked, route: Route) -> str | None:
         if self._cache is None or asked.cache.bypass:
             return None
-        route = choice.routes[0]
         scope = CacheScope(asked.tenant, route.name, route.revision.id, asked.call.wire, asked.form)
         return answers.key(scope, asked.call.fields)
 
@@ -126,50 +140,43 @@ class Pipeline:
             return None
         return entry
 
-    async def _join_or_fly(
-        self, asked: Asked, choice: Choice, account: Account, key: str, departure: Departure
-    ) -> Passage:
+    async def _join_or_fly(self, trip: _Trip, key: str, departure: Departure) -> Passage:
         """Whoever asks what is being answered reads along; when that fails, one of the readers asks again itself."""
         for _ in range(_MAX_FLIGHTS_JOINED):
             flight = self._flights.get(key)
-            if flight is None:
+            if flight is None or flight.abandoned:
                 break
             reader = flight.join()
             departure.follow(reader)
             try:
-                return Passage(account, reader, await reader.head(), "shared")
+                return Passage(trip.account, reader, await reader.head(), "shared")
             except Problem as problem:
                 reader.leave()
                 if problem.status < 500 and problem.status != 429:
-                    _settle_reader(account, problem, began=False)
+                    _settle_reader(trip.account, problem, began=False)
                     raise
             except ClientLeft:
-                _settle_reader(account, _LEFT, began=False)
+                _settle_reader(trip.account, _LEFT, began=False)
                 raise
-        return await self._fly(asked, choice, account, key, departure)
+        return await self._fly(trip, departure)
 
-    async def _fly(
-        self, asked: Asked, choice: Choice, account: Account, key: str | None, departure: Departure
-    ) -> Passage:
-        label = "bypass" if key is None else "miss"
-        account.open()
+    async def _fly(self, trip: _Trip, departure: Departure) -> Passage:
+        trip.account.open()
         flight = Flight()
-        flight.task = asyncio.create_task(self._answer(flight, asked, choice, account, key, label))
+        flight.task = asyncio.create_task(self._answer(flight, trip))
         self._background.add(flight.task)
-        flight.task.add_done_callback(self._background.discard)
-        if key is not None and asked.cache.read:
-            self._flights[key] = flight
+        flight.task.add_done_callback(lambda task: self._landed(task, flight, trip))
+        if trip.key is not None and trip.asked.cache.read:
+            self._flights[trip.key] = flight
         reader = flight.join()
         departure.follow(reader)
-        return Passage(account, reader, await reader.head(), label)
+        return Passage(trip.account, reader, await reader.head(), trip.label)
 
-    async def _answer(
-        self, flight: Flight, asked: Asked, choice: Choice, account: Account, key: str | None, label: str
-    ) -> None:
-        spent = Spent(onward=account.observation.onward)
+    async def _answer(self, flight: Flight, trip: _Trip) -> None:
+        spent = Spent(onward=trip.account.observation.onward)
         problem: Problem | None = Problem(500, "internal_error", "the gateway failed; its log says why")
         try:
-            await self._carry(flight, asked, choice, account, spent)
+            await self._carry(flight, trip, spent)
             problem = None
         except Problem as stopped:
             problem = stopped
@@ -177,26 +184,39 @@ class Pipeline:
             problem = _LEFT
             raise
         finally:
-            if key is not None and self._flights.get(key) is flight:
-                del self._flights[key]
-            flight.cost_nanousd = spent.cost_nanousd
-            outcome, status = _outcome(problem, began=flight.head is not None)
-            account.observation.answered(asked.call, flight.pieces)
-            account.settle(spent, outcome=outcome, status=status, cache=label, streamed=asked.call.stream)
-            flight.end(problem)
-        if problem is None and key is not None and asked.cache.write:
-            self._keep(key, flight)
+            self._settle(flight, trip, spent, problem)
+        if trip.asked.cache.write:
+            self._keep(flight, trip)
 
-    def _keep(self, key: str, flight: Flight) -> None:
-        if self._cache is not None and flight.head is not None:
+    def _landed(self, task: "asyncio.Task[None]", flight: Flight, trip: _Trip) -> None:
+        self._background.discard(task)
+        if not flight.done:  # cancelled before its first step: its own end never came
+            self._settle(flight, trip, Spent(), _LEFT)
+
+    def _settle(self, flight: Flight, trip: _Trip, spent: Spent, problem: Problem | None) -> None:
+        if trip.key is not None and self._flights.get(trip.key) is flight:
+            del self._flights[trip.key]
+        flight.cost_nanousd = spent.cost_nanousd
+        outcome, status = _outcome(problem, began=flight.head is not None)
+        trip.account.observation.answered(trip.asked.call, flight.pieces)
+        trip.account.settle(spent, outcome=outcome, status=status, cache=trip.label, streamed=trip.asked.call.stream)
+        flight.end(problem)
+
+    def _keep(self, flight: Flight, trip: _Trip) -> None:
+        """Under the route that answered, which need not be the one that was looked up."""
+        if self._cache is None or trip.key is None or flight.problem is not None or flight.head is None:
+            return
+        route = flight.head.route
+        key = trip.key if route == trip.choice.routes[0] else self._key(trip.asked, route)
+        if key is not None:
             self._cache.put(key, flight.head.content_type, flight.pieces)
 
-    async def _carry(self, flight: Flight, asked: Asked, choice: Choice, account: Account, spent: Spent) -> None:
+    async def _carry(self, flight: Flight, trip: _Trip, spent: Spent) -> None:
         """From the first attempt to the last byte. Raises ``Problem``."""
-        started = await self._attempts.start(choice.routes, asked.call, spent)
+        started = await self._attempts.start(trip.choice.routes, trip.asked.call, spent)
         outcome = "client_left"
         try:
-            spent.ttft_ms = account.elapsed_ms
+            spent.ttft_ms = trip.account.elapsed_ms
             flight.begin(Head(started.place.route, started.answer.content_type, started.answer.streamed))
             flight.add([piece.data for piece in started.first])
             await self._attempts.read_rest(started, lambda batch: flight.add([piece.data for piece in batch]))
@@ -208,7 +228,7 @@ class Pipeline:
             raise to_problem(error) from error
         finally:
             spent.usage, spent.usage_source = started.answer.usage, started.answer.usage_source
-            _complete_usage(spent, asked.traits)
+            _complete_usage(spent, trip.asked.traits)
             self._attempts.ended(started, spent, outcome)
 
 

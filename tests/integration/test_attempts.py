@@ -147,3 +147,18 @@ def test_a_replica_of_another_revision_gets_nothing(serve: Serve, upstream: Upst
     for n in range(4):
         assert gateway.chat(f"{n}", headers=NO_CACHE).status_code == 200
     assert (len(upstream.received), len(second.received)) == (4, 0)
+
+
+def test_a_fallbacks_answer_is_kept_as_its_own_and_never_as_the_first_routes(
+    serve: Serve, upstream: Upstream, second: Upstream
+) -> None:
+    upstream.behaviour = up.answers_json({}, 500)
+    second.behaviour = up.says("from the dear one")
+    dear = {**vllm_route(second.url), "price": {"input": 5, "output": 5}}
+    gateway = serve({"routes": {"cheap": vllm_route(upstream.url), "dear": dear}, "policies": {"auto": {}}})
+    assert gateway.chat("hi", model="auto").headers["x-weighbridge-route"] == "dear"
+    upstream.behaviour = up.says("from the cheap one")
+    well = gateway.chat("hi", model="cheap")
+    assert (well.headers["x-weighbridge-cache"], "cheap" in well.text) == ("miss", True)
+    kept = gateway.chat("hi", model="dear")
+    assert (kept.headers["x-weighbridge-cache"], "dear" in kept.text) == ("hit", True)

@@ -1,6 +1,7 @@
 """One chat request on the whole road: client, gateway processes, upstream, cache, ledger."""
 
 import json
+import socket
 import threading
 import time
 
@@ -166,3 +167,17 @@ def test_trace_context_reaches_the_upstream_and_credentials_do_not(gateway: Gate
     gateway.chat("hi", headers={"traceparent": trace, "authorization": "Bearer canary", "cookie": "canary"})
     assert upstream.received[0].headers["traceparent"] == trace
     assert "canary" not in str(upstream.received[0].headers)
+
+
+def test_clients_that_leave_at_once_leave_nothing_behind(gateway: Gateway, upstream: Upstream) -> None:
+    body = json.dumps({"model": "small", "messages": gateway.messages("hi")}).encode()
+    request = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    host, port = gateway.url.removeprefix("http://").split(":")
+    for _ in range(100):
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(request)
+    assert gateway.chat("hi").status_code == 200
+    deadline = time.monotonic() + 5
+    while "\nweighbridge_requests_in_flight 0.0" not in gateway.http.get("/metrics").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
