@@ -6,7 +6,7 @@ SHELL := /bin/bash
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
 
-run: ## start vLLM and the gateway, weigh the route, serve (PORT=8080; VLLM_BASE_URL: a server that you have)
+run: ## start vLLM and the gateway, weigh the route, serve (PORT=8080; VLLM_BASE_URL: a server that you have; ANTHROPIC_API_KEY: Claude too)
 	@deploy/setup/venv.sh runtime
 	@.venv/bin/weighbridge up
 

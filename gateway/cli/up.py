@@ -17,10 +17,11 @@ import click
 from backends.child_process import ChildProcess
 from backends.vllm_server import ServerFailed, cpu_command, free_port, wait_until_ready
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
+from gateway.cli.up_claude import with_claude
 from gateway.cli.up_upstream import DEMO_CONFIG, DEMO_MODEL, DEMO_ROUTE, config_for, first_model, installed
 
 _WEIGHBRIDGE = str(Path(sys.executable).with_name("weighbridge"))
-_VLLM_READY_S, _GATEWAY_READY_S = 600, 60
+_VLLM_READY_S, _GATEWAY_READY_S = 600, 120
 _NEWS_EVERY_S = 10
 
 
@@ -31,8 +32,9 @@ _NEWS_EVERY_S = 10
 def command(port: int) -> None:
     """Start a small real model on vLLM and the gateway before it, replay the built-in suite through it, and serve.
 
-    With VLLM_BASE_URL set, the first model of that server is used and none is started (VLLM_API_KEY: its key). Ctrl-C
-    stops everything that was started. Logs are in .weighbridge, or in WEIGHBRIDGE_STATE_DIR.
+    With VLLM_BASE_URL set, the first model of that server is used and none is started (VLLM_API_KEY: its key). With
+    ANTHROPIC_API_KEY set, Claude is a second route, which costs money. Ctrl-C stops everything that was started. Logs
+    are in .weighbridge, or in WEIGHBRIDGE_STATE_DIR.
     """
     _check_port(port)
     state_dir = Path(os.environ.get("WEIGHBRIDGE_STATE_DIR") or ".weighbridge")
@@ -41,7 +43,7 @@ def command(port: int) -> None:
         up = _Up(state_dir, f"http://127.0.0.1:{port}", stack)
         url = os.environ.get("VLLM_BASE_URL")
         config, route = up.use_server(url) if url else up.start_vllm()
-        up.start_gateway(config, port)
+        up.start_gateway(with_claude(config, os.environ, state_dir / "up.yaml"), port)
         up.run("replay", "builtin", "--route", route)
         up.run("matrix")
         click.echo(_how_to(f"{up.url}/v1", state_dir))

@@ -20,7 +20,7 @@ from tests.fixtures.upstream import Upstream
 
 @contextmanager
 def started(folder: Path, port: int, vllm: str) -> Iterator["subprocess.Popen[bytes]"]:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("WEIGHBRIDGE_")}
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("WEIGHBRIDGE_", "ANTHROPIC_"))}
     env |= {"PORT": str(port), "VLLM_BASE_URL": vllm}
     with (folder / "out").open("wb") as out:
         process = subprocess.Popen([WEIGHBRIDGE, "up"], cwd=folder, env=env, stdout=out, stderr=subprocess.STDOUT)
