@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 
 import msgspec
 
@@ -18,6 +19,8 @@ from policies.request import RequestTraits
 log = logging.getLogger("weighbridge.chat")
 
 _BYTES_PER_TOKEN = 4
+_TOKENS_PER_FILE = 1600  # about what the largest image comes to, however many bytes it has
+_FILE = re.compile(rb";base64,[^\"]*")
 _TRACE_HEADERS = (b"traceparent", b"tracestate")
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -75,15 +78,21 @@ def parse(scope: Scope, body: bytes) -> Asked:
     headers = {name.decode(): value for name in _TRACE_HEADERS if (value := header(scope, name)) is not None}
     call = Call("chat", fields, stream, stream and _wants_usage(fields), headers)
     cache = CacheControl.parse(header(scope, b"cache-control"))
-    return Asked(scope["weighbridge.tenant"], model, call, _traits(scope, fields, len(body)), cache)
+    return Asked(scope["weighbridge.tenant"], model, call, _traits(scope, fields, _input_tokens(body)), cache)
 
 
-def _traits(scope: Scope, fields: dict[str, msgspec.Raw], length: int) -> RequestTraits:
+def _input_tokens(body: bytes) -> int:
+    """An estimate. Images and files within the text are not text."""
+    files = _FILE.findall(body) if b";base64," in body else ()
+    return (len(body) - sum(map(len, files))) // _BYTES_PER_TOKEN + len(files) * _TOKENS_PER_FILE
+
+
+def _traits(scope: Scope, fields: dict[str, msgspec.Raw], input_tokens: int) -> RequestTraits:
     most = _integer(fields, "max_completion_tokens")
     if most is None:
         most = _integer(fields, "max_tokens")
     language = header(scope, b"x-weighbridge-language")
-    return RequestTraits(length // _BYTES_PER_TOKEN, most, language.strip().lower() if language else None)
+    return RequestTraits(input_tokens, most, language.strip().lower() if language else None)
 
 
 def _wants_usage(fields: dict[str, msgspec.Raw]) -> bool:

@@ -194,6 +194,14 @@ def test_images_go_as_data_or_as_the_address_that_the_provider_fetches(
     assert pointed["source"] == {"type": "url", "url": "https://example.org/cat.png"}
 
 
+def test_a_large_image_is_not_taken_for_a_prompt_too_long(gateway: Gateway, messages: MessagesServer) -> None:
+    """As text it would be a quarter of a million tokens, and a policy passes over a route that takes 200,000."""
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}{'A' * 1_000_000}"}}
+    body = {"model": "auto", "messages": [{"role": "user", "content": [image]}]}
+    assert gateway.http.post("/v1/chat/completions", json=body).status_code == 200
+    assert len(messages.received) == 1
+
+
 def test_a_json_schema_is_asked_for_as_structured_output(
     client: openai.OpenAI, gateway: Gateway, messages: MessagesServer
 ) -> None:
