@@ -39,6 +39,7 @@ Send = Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]
 
 _NOWHERE = "https://unused.invalid"
 _NO_KEY = "unused"
+_SAMPLE = b'{"model": "m", "content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn", "usage": {}}'
 _DELTA_FIELDS = ("reasoning_content", "thinking_blocks")
 
 
@@ -94,10 +95,11 @@ def warm_up() -> None:
     """The first call loads another 40 modules and a tokenizer: takes that from the first request. Sends nothing."""
 
     async def nowhere(_: bytes, __: Mapping[str, str]) -> bytes:
-        return b""
+        return _SAMPLE
 
     arguments = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
-    asyncio.run(_complete("claude-sonnet-4-5", arguments, nowhere, stream=True))
+    for answer in (whole, stream):
+        asyncio.run(answer("claude-sonnet-4-5", arguments, nowhere))
 
 
 async def _complete(model: str, arguments: Mapping[str, Any], send: Send, *, stream: bool) -> Any:
