@@ -27,6 +27,7 @@ ADDRESS = "https://api.anthropic.com"
 OBSERVE_EVERY_S = 300.0
 _OBSERVE_WITHIN_S = 1.5
 _TRANSLATOR = "backends.claude_litellm"
+_BETA = "anthropic-beta"
 _CREDENTIALS = frozenset(("x-api-key", "authorization"))
 
 
@@ -103,7 +104,7 @@ class ClaudeBackend:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:  # made on first use: it belongs to the running event loop
-            self._session = open_session(self._connect_s)
+            self._session = open_session(self._connect_s, proxied=True)
         return self._session
 
 
@@ -151,13 +152,12 @@ class _Exchange:
             self._response.close()
 
     async def _post(self, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
-        ours = {name: value for name, value in headers.items() if name.lower() not in _CREDENTIALS}
         where = _host(self._replica)
         try:
             response = await self._session.post(
                 f"{self._replica}/v1/messages",
                 data=body,
-                headers={**ours, "user-agent": "weighbridge", **self._headers},
+                headers=_merged(headers, self._headers),
                 allow_redirects=False,  # the key goes to the configured address and nowhere else
             )
         except (aiohttp.ClientError, OSError) as error:
@@ -167,6 +167,13 @@ class _Exchange:
             said = await error_body(response)
             raise status_error(where, response.status, said, retry_after_s(response))
         return response
+
+
+def _merged(translators: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
+    """Ours go before, but for the betas: an answer may need both."""
+    theirs = {name.lower(): value for name, value in translators.items() if name.lower() not in _CREDENTIALS}
+    betas = [headers[_BETA] for headers in (theirs, ours) if _BETA in headers]
+    return {**theirs, "user-agent": "weighbridge", **ours, **({_BETA: ",".join(betas)} if betas else {})}
 
 
 def _load() -> Any:

@@ -99,7 +99,7 @@ def warm_up() -> None:
 
     arguments = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
     for answer in (whole, stream):
-        asyncio.run(answer("claude-sonnet-4-5", arguments, nowhere))
+        asyncio.run(answer("claude-haiku-4-5", arguments, nowhere))
 
 
 async def _complete(model: str, arguments: Mapping[str, Any], send: Send, *, stream: bool) -> Any:

@@ -9,13 +9,17 @@ from backends.backend import BackendError
 _MAX_ERROR_BODY = 64 * 1024
 
 
-def open_session(connect_s: float) -> aiohttp.ClientSession:
-    """Belongs to the running event loop. ``connect_s`` bounds the connect; no other deadline is set here."""
+def open_session(connect_s: float, *, proxied: bool = False) -> aiohttp.ClientSession:
+    """Belongs to the running event loop. ``connect_s`` bounds the connect; no other deadline is set here.
+
+    ``proxied``: through the proxy that the environment names (HTTPS_PROXY, NO_PROXY), if it names one.
+    """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
         read_bufsize=256 * 1024,
         cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=proxied,
     )
 
 

@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from tests.fixtures.gateway import Gateway, start_gateway
-from tests.fixtures.messages_server import MessagesServer, Says, claude_route
+from tests.fixtures.messages_server import NEWEST, MessagesServer, Says, claude_route
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,8 @@ def messages(messages_session: MessagesServer) -> MessagesServer:
 def claude_session(messages_session: MessagesServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     config = {
         "routes": {
-            "claude": claude_route(messages_session.url),
+            "claude": claude_route(messages_session.url, headers={"Anthropic-Beta": "ours-2026", "X-Team": "a"}),
+            "newest": claude_route(messages_session.url, model=NEWEST),
             "nowhere": claude_route("http://127.0.0.1:9"),
         },
         "limits": {"first_token_s": 3, "gap_s": 2, "total_s": 10},

@@ -28,8 +28,8 @@ CALLS = Says(
     "tool_use",
     usage(10, 42, read=1000, write_5m=60, write_1h=40),
 )
-COST = 10 * 3_000 + 1000 * 300 + 60 * 3_750 + 40 * 6_000 + 42 * 15_000
-"""Of ``CALLS``, by hand: nano-dollars a token at 3, 0.30, 3.75, 6 and 15 dollars a million."""
+COST = 10 * 1_000 + 1000 * 100 + 60 * 1_250 + 40 * 2_000 + 42 * 5_000
+"""Of ``CALLS``, by hand: nano-dollars a token at 1, 0.10, 1.25, 2 and 5 dollars a million."""
 TOKENS = {
     "input_tokens": 1110,
     "output_tokens": 42,
@@ -65,7 +65,7 @@ def test_streamed_parallel_tool_calls_and_exact_usage(
     assert last.usage.prompt_tokens_details.cache_write_tokens == 100
     row = gateway.ledger(raw.headers["x-weighbridge-request-id"])
     assert row["usage"] == TOKENS and row["usage_source"] == "provider"
-    assert row["cost_nanousd"] == COST == 1_425_000
+    assert row["cost_nanousd"] == COST == 475_000
 
 
 def test_a_whole_answer_with_the_same_calls_usage_and_cost(
@@ -128,6 +128,17 @@ def test_the_request_that_claude_gets(client: openai.OpenAI, gateway: Gateway, m
     assert (body["temperature"], body["top_k"], body["stop_sequences"]) == (0.2, 40, ["END"])
     assert "top_p" not in body  # Claude takes one of the two
     assert (body["max_tokens"], body["metadata"]) == (512, {"user_id": "u-1"})
+
+
+def test_the_newest_models_take_no_temperature_and_think_by_effort(gateway: Gateway, messages: MessagesServer) -> None:
+    assert gateway.chat(model="newest", temperature=0.2, top_p=0.9, reasoning_effort="high").status_code == 200
+    body = messages.received[0].body
+    assert body.keys() == {"model", "messages", "max_tokens", "thinking", "output_config"}
+    assert (body["max_tokens"], body["thinking"]["type"], body["output_config"]) == (
+        128_000,
+        "adaptive",
+        {"effort": "high"},
+    )
 
 
 def test_a_request_without_a_limit_gets_the_models_own(gateway: Gateway, messages: MessagesServer) -> None:
@@ -211,7 +222,9 @@ def test_a_json_schema_is_asked_for_as_structured_output(
     answer = client.chat.completions.create(**_asked(gateway, response_format=wanted))
     assert json.loads(answer.choices[0].message.content or "") == {"city": "Bern"}
     assert messages.received[0].body["output_format"]["type"] == "json_schema"
-    assert "structured-outputs" in messages.received[0].headers["anthropic-beta"]
+    headers = messages.received[0].headers
+    assert "structured-outputs" in headers["anthropic-beta"] and headers["anthropic-beta"].endswith(",ours-2026")
+    assert headers["x-team"] == "a"
 
 
 @pytest.mark.parametrize(
@@ -246,8 +259,8 @@ def test_the_revision_is_what_the_provider_lists_and_what_translates(gateway: Ga
     route = gateway.http.get("/v1/models/claude").json()["weighbridge"]
     assert route["observed"]["id"] == DATED
     assert route["observed"]["translator"].startswith("litellm 1.")
-    assert route["price"]["input_nanousd_per_million"] == 3_000_000_000
-    assert route["price"]["cache_write_1h_nanousd_per_million"] == 6_000_000_000
+    assert route["price"]["input_nanousd_per_million"] == 1_000_000_000
+    assert route["price"]["cache_write_1h_nanousd_per_million"] == 2_000_000_000
 
 
 def test_nothing_in_a_request_chooses_an_address_a_key_or_a_mock(gateway: Gateway, messages: MessagesServer) -> None:

@@ -78,7 +78,7 @@ def test_a_stream_that_breaks_ends_with_an_error_and_is_billed_as_far_as_it_came
     assert row["outcome"] == "broken_stream" and row["usage_source"] == "last_seen"
     seen = answer.text.count('"content":"') - 1  # the first one only names the role
     assert row["usage"]["input_tokens"] == 1500 and row["usage"]["output_tokens"] == seen == 3
-    assert row["cost_nanousd"] == 1000 * 3_000 + 500 * 300 + seen * 15_000
+    assert row["cost_nanousd"] == 1000 * 1_000 + 500 * 100 + seen * 5_000
 
 
 def test_a_whole_answer_that_breaks_off_is_asked_for_again(gateway: Gateway, messages: MessagesServer) -> None:

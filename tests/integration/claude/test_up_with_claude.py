@@ -6,7 +6,7 @@ import pytest
 
 from gateway.cli.up_claude import with_claude
 from gateway.config import load_config
-from tests.fixtures.messages_server import DATED, KEY, MessagesServer
+from tests.fixtures.messages_server import KEY, NEWEST, MessagesServer
 
 DEMO = Path(__file__).parents[3] / "deploy" / "demo.yaml"
 
@@ -18,12 +18,12 @@ def test_the_newest_sonnet_with_a_price_becomes_a_route(
     path = with_claude(DEMO, env, tmp_path / "up.yaml")
     assert path == tmp_path / "up.yaml" and KEY not in path.read_text()
     before, config = load_config(DEMO, env), load_config(path, env)
-    claude = config.routes[DATED]
-    assert (claude.model, claude.replicas, claude.headers) == (DATED, (messages.url,), {"x-api-key": KEY})
-    assert claude.price.output == 15_000_000_000
-    assert {name: route for name, route in config.routes.items() if name != DATED} == before.routes
+    claude = config.routes[NEWEST]
+    assert (claude.model, claude.replicas, claude.headers) == (NEWEST, (messages.url,), {"x-api-key": KEY})
+    assert claude.price.output == 10_000_000_000
+    assert {name: route for name, route in config.routes.items() if name != NEWEST} == before.routes
     assert (config.policies, config.aliases) == (before.policies, before.aliases)
-    assert f"using {DATED}" in capsys.readouterr().out
+    assert f"using {NEWEST}" in capsys.readouterr().out
 
 
 def test_without_a_key_nothing_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

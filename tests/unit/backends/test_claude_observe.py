@@ -60,6 +60,16 @@ async def test_what_an_alias_stands_for_and_what_translates(provider: Provider, 
     assert (headers["x-api-key"], headers["anthropic-version"]) == ("k", "2023-06-01")
 
 
+async def test_the_environments_proxy_is_the_way_out(
+    provider: Provider, backend: ClaudeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", provider.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    await backend.observe(route("http://claude.invalid"), "http://claude.invalid")
+    assert provider.asked[0].headers["host"] == "claude.invalid"
+
+
 async def test_it_is_asked_for_once_in_a_while(provider: Provider, backend: ClaudeBackend) -> None:
     first = await backend.observe(route(provider.url), provider.url)
     provider.status = 500

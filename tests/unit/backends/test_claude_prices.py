@@ -24,12 +24,12 @@ def litellm() -> Any:
 
 
 def test_a_models_price_is_exact_and_per_million() -> None:
-    assert known_models()["claude-sonnet-4-5"].price == Price(
-        input=3_000_000_000,
-        output=15_000_000_000,
-        cached_input=300_000_000,
-        cache_write=3_750_000_000,
-        cache_write_1h=6_000_000_000,
+    assert known_models()["claude-haiku-4-5"].price == Price(
+        input=1_000_000_000,
+        output=5_000_000_000,
+        cached_input=100_000_000,
+        cache_write=1_250_000_000,
+        cache_write_1h=2_000_000_000,
     )
 
 

@@ -272,9 +272,9 @@ def test_the_documented_file_loads_and_every_key_is_documented(load: Load) -> No
 
 
 def test_a_claude_route_takes_prices_and_lengths_from_litellms_map(load: Load) -> None:
-    route = "{backend: claude, model: claude-sonnet-4-5, api_key: '${ANTHROPIC_API_KEY}'}"
+    route = "{backend: claude, model: claude-haiku-4-5, api_key: '${ANTHROPIC_API_KEY}'}"
     claude = load(f"routes: {{c: {route}}}\n", ANTHROPIC_API_KEY="sk-ant").routes["c"]
-    assert claude.price == Price(3_000_000_000, 15_000_000_000, 300_000_000, 3_750_000_000, 6_000_000_000)
+    assert claude.price == Price(1_000_000_000, 5_000_000_000, 100_000_000, 1_250_000_000, 2_000_000_000)
     assert (claude.context_window, claude.max_output_tokens) == (200_000, 64_000)
     assert claude.replicas == ("https://api.anthropic.com",)
     assert claude.headers == {"x-api-key": "sk-ant"}
@@ -294,6 +294,6 @@ def test_what_the_file_says_of_a_claude_route_goes_before_the_map(load: Load) ->
 
 
 def test_only_a_route_without_any_price_is_warned_about(load: Load) -> None:
-    claude = "{backend: claude, model: claude-sonnet-4-5, api_key: k}"
+    claude = "{backend: claude, model: claude-haiku-4-5, api_key: k}"
     config = load(f"routes: {{c: {claude}, other: {{backend: vllm, model: m, replicas: [http://h]}}}}\n")
     assert [warning.key for warning in config.warnings] == ["routes.other"]

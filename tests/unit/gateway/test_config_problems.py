@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,16 +136,16 @@ def test_a_fault_elsewhere_names_line_key_and_fix(tmp_path: Path, rest: str, pro
         ("{backend: recorded, recording: c.yaml, replicas: [http://h]}", ["replicas: belongs to the backend 'vllm';"]),
         ("{backend: claude}", ["model: missing; write the model's id", "api_key: missing; set ANTHROPIC_API_KEY"]),
         (
-            "{backend: claude, model: claude-sonnet-4.5, api_key: k, base_url: h, replicas: [http://h]}",
+            "{backend: claude, model: claude-haiku-4.5, api_key: k, base_url: h, replicas: [http://h]}",
             [
-                "model: LiteLLM's price map has no 'claude-sonnet-4.5', and the route has no price; "
-                "did you mean 'claude-sonnet-4-5'?",
+                "model: LiteLLM's price map has no 'claude-haiku-4.5', and the route has no price; "
+                "did you mean 'claude-haiku-4-5'?",
                 "base_url: not an http address; write it like",
                 "replicas: belongs to the backend 'vllm';",
             ],
         ),
         (
-            "{backend: claude, model: claude-sonnet-4-5, api_key: k, headers: {X-Api-Key: k}}",
+            "{backend: claude, model: claude-haiku-4-5, api_key: k, headers: {X-Api-Key: k}}",
             ["headers.X-Api-Key: contradicts api_key;"],
         ),
         ("{}", ["backend: missing; write for example `backend: vllm`"]),
@@ -154,6 +155,14 @@ def test_each_backend_needs_its_own(tmp_path: Path, route: str, said: list[str])
     found = problems(tmp_path, f"routes:\n  r: {route}\n")
     assert len(found) == len(said)
     assert all(line.startswith(f"2: routes.r.{start}") for line, start in zip(found, said, strict=True))
+
+
+def test_claude_without_litellm_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "litellm", None)  # how Python hides what is installed
+    (found,) = problems(tmp_path, "routes:\n  c: {backend: claude, model: claude-haiku-4-5, api_key: k}\n")
+    assert found.startswith(
+        "2: routes.c.backend: Claude needs LiteLLM, which is not installed; install requirements-claude"
+    )
 
 
 def test_all_problems_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
