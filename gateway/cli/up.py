@@ -190,10 +190,11 @@ def _stopping_on_signals() -> Iterator[None]:
 
 def _how_to(base_url: str, state_dir: Path) -> str:
     key = "$WEIGHBRIDGE_API_KEY" if os.environ.get("WEIGHBRIDGE_API_KEY") else "any"
-    provider = f'{{name="Weighbridge", base_url="{base_url}", wire_api="chat"}}'
+    provider = f'{{name="Weighbridge", base_url="{base_url}", wire_api="responses"}}'
     return f"""
 Serving {base_url}; logs and ledger are in {state_dir}; Ctrl-C stops everything.
   OpenAI SDK  OpenAI(base_url="{base_url}", api_key="{key}").chat.completions.create(model="auto", ...)
   Codex       codex -c 'model_providers.weighbridge={provider}' -c model_provider=weighbridge -m auto
+              (Codex speaks Responses only; /v1/responses is not served by this version yet, so it gets a 404)
   aider       OPENAI_API_BASE={base_url} OPENAI_API_KEY={key} aider --model openai/auto
 """
