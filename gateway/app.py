@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -38,7 +39,7 @@ from gateway.router import Router
 from gateway.runtime import Runtime
 from gateway.telemetry.fleet_health import FleetHealth
 from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.observer import make_observer
+from gateway.telemetry.observer import Observer, make_observer
 
 CHAT_PATH = "/v1/chat/completions"
 _FIRST_LOOK_S = 0.5
@@ -61,6 +62,19 @@ class _Application(FastAPI):
             await super().__call__(scope, receive, send)
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What an application is made of, wired here and nowhere else."""
+
+    observer: Observer
+    fleet: Fleet
+    router: Router
+    evidence: EvidenceFile
+    cache: AnswerCache | None
+    control: ControlClient
+    pipeline: Pipeline
+
+
 def create_app(
     config: Config,
     runtime: Runtime,
@@ -69,54 +83,21 @@ def create_app(
     scrape: Callable[[], CollectorRegistry],
     before: FastAPI | None = None,
 ) -> FastAPI:
-    """Everything is wired here and nowhere else; what lasts longer than a configuration is given.
+    """One configuration's application; what lasts longer than a configuration is given.
 
     ``before`` is the application that this one is to replace: what it knows of the servers is known here from the
     start, so that no policy refuses for a moment what it allowed before. ``scrape`` makes a new registry that collects
     all workers' metrics.
     """
-    observer = make_observer(metrics, config.telemetry, os.environ)
-    fleet = _fleet(config, before.state.fleet if before is not None else None)
-    router = Router(fleet, config.policies, config.aliases)
-    evidence = EvidenceFile(runtime.evidence_file, router)
-    cache = _cache(config, runtime, metrics)
-    control = ControlClient(runtime)
-    pipeline = Pipeline(router, cache, spool, config.limits)
-
-    def all_metrics() -> CollectorRegistry:
-        registry = scrape()
-        registry.register(FleetHealth(fleet))
-        return registry
-
-    first_look_s = _FIRST_LOOK_S if before is None else _LOOK_BEFORE_SWAP_S
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        evidence.look()
-        starting = asyncio.create_task(fleet.start())
-        background = [starting, asyncio.create_task(fleet.watch()), asyncio.create_task(evidence.watch())]
-        await asyncio.wait({asyncio.create_task(fleet.observe())}, timeout=first_look_s)
-        if before is not None:
-            await starting  # it goes on serving meanwhile
-        async with observer.running():
-            app.state.serving = True
-            yield
-            app.state.serving = False
-            for task in background:
-                task.cancel()
-            await pipeline.drain()
-        for closing in (fleet.close(), control.close(), *([cache.close()] if cache else [])):
-            await closing
-
-    gate = partial(Gate, api_key=config.api_key, on_refusal=observer.refused)
-    chat = ChatCompletions(pipeline, observer, config.limits)
+    parts = _parts(config, runtime, spool, metrics, before)
+    gate = partial(Gate, api_key=config.api_key, on_refusal=parts.observer.refused)
     app = _Application(
         title="Weighbridge",
         telemetry=_NO_AUTOMATIC_TELEMETRY,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        lifespan=lifespan,
+        lifespan=partial(_lifespan, parts=parts, replaces=before is not None),
         middleware=[Middleware(gate)],
         exception_handlers={
             Problem: _problem,
@@ -125,14 +106,61 @@ def create_app(
         },
     )
     app.state.serving = False
-    app.state.fleet = fleet
+    app.state.fleet = parts.fleet
+
+    def all_metrics() -> CollectorRegistry:
+        registry = scrape()
+        registry.register(FleetHealth(parts.fleet))
+        return registry
+
+    def ready() -> bool:
+        return app.state.serving and parts.evidence.known and parts.fleet.started
+
+    chat = ChatCompletions(parts.pipeline, parts.observer, config.limits)
     app.router.routes.append(Route(CHAT_PATH, chat, methods=["POST"]))
     app.straight[CHAT_PATH] = gate(chat)
-    app.include_router(models_api(router, int(time.time())))
-    app.include_router(policies_api(router))
-    app.include_router(control_api(control, config.limits))
-    app.include_router(health_api(lambda: app.state.serving and evidence.known and fleet.started, all_metrics))
+    app.include_router(models_api(parts.router, int(time.time())))
+    app.include_router(policies_api(parts.router))
+    app.include_router(control_api(parts.control, config.limits))
+    app.include_router(health_api(ready, all_metrics))
     return app
+
+
+def _parts(config: Config, runtime: Runtime, spool: Spool, metrics: Metrics, before: FastAPI | None) -> _Parts:
+    observer = make_observer(metrics, config.telemetry, os.environ)
+    fleet = _fleet(config, before.state.fleet if before is not None else None)
+    router = Router(fleet, config.policies, config.aliases)
+    cache = _cache(config, runtime, metrics)
+    return _Parts(
+        observer=observer,
+        fleet=fleet,
+        router=router,
+        evidence=EvidenceFile(runtime.evidence_file, router),
+        cache=cache,
+        control=ControlClient(runtime),
+        pipeline=Pipeline(router, cache, spool, config.limits),
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI, parts: _Parts, replaces: bool) -> AsyncIterator[None]:
+    """``replaces``: another application goes on serving until this one is ready."""
+    parts.evidence.look()
+    starting = asyncio.create_task(parts.fleet.start())
+    background = [starting, asyncio.create_task(parts.fleet.watch()), asyncio.create_task(parts.evidence.watch())]
+    first_look_s = _LOOK_BEFORE_SWAP_S if replaces else _FIRST_LOOK_S
+    await asyncio.wait({asyncio.create_task(parts.fleet.observe())}, timeout=first_look_s)
+    if replaces:
+        await starting
+    async with parts.observer.running():
+        app.state.serving = True
+        yield
+        app.state.serving = False
+        for task in background:
+            task.cancel()
+        await parts.pipeline.drain()
+    for closing in (parts.fleet.close(), parts.control.close(), *([parts.cache.close()] if parts.cache else [])):
+        await closing
 
 
 def _fleet(config: Config, before: Fleet | None) -> Fleet:
