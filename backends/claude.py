@@ -23,7 +23,6 @@ from backends.upstream_http import error_body, open_session, retry_after_s, tran
 
 log = logging.getLogger("weighbridge.claude")
 
-ADDRESS = "https://api.anthropic.com"
 OBSERVE_EVERY_S = 300.0
 _OBSERVE_WITHIN_S = 1.5
 _TRANSLATOR = "backends.claude_litellm"

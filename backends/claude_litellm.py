@@ -40,6 +40,7 @@ Send = Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]
 _NOWHERE = "https://unused.invalid"
 _NO_KEY = "unused"
 _SAMPLE = b'{"model": "m", "content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn", "usage": {}}'
+_SAMPLE_EVENT = b'{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hi"}}'
 _DELTA_FIELDS = ("reasoning_content", "thinking_blocks")
 
 
@@ -98,8 +99,8 @@ def warm_up() -> None:
         return _SAMPLE
 
     arguments = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
-    for answer in (whole, stream):
-        asyncio.run(answer("claude-haiku-4-5", arguments, nowhere))
+    asyncio.run(whole("claude-haiku-4-5", arguments, nowhere))
+    asyncio.run(stream("claude-haiku-4-5", arguments, nowhere)).read(_SAMPLE_EVENT)
 
 
 async def _complete(model: str, arguments: Mapping[str, Any], send: Send, *, stream: bool) -> Any:

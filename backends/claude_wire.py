@@ -10,6 +10,7 @@ import msgspec
 from backends.backend import BackendError
 from backends.usage import Usage, UsageSource
 
+ADDRESS = "https://api.anthropic.com"
 VERSION = "2023-06-01"
 _STATUSES = {
     "invalid_request_error": 400,

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from backends.claude import ADDRESS
 from backends.claude_prices import known_models
+from backends.claude_wire import ADDRESS
 from backends.price import Price, nano
 from backends.route import Revision, Route
 from gateway.config.config import Cache, Server, Telemetry
