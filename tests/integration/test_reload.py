@@ -222,7 +222,8 @@ def test_twenty_reloads_under_load_fail_no_request(serve: Serve, upstream: Upstr
     eventually(lambda: bool(gateway.http.get("/v1/models/small").json()["weighbridge"]["observed"]))
     revision = gateway.http.get("/v1/models/small").json()["weighbridge"]["revision"]
     assert gateway.http.post("/v1/scorecards", json={"scorecards": [card(revision)]}).status_code == 201
-    eventually(lambda: all(gateway.chat(f"is it known {n}", model="gated").status_code == 200 for n in range(10)))
+    eventually(lambda: gateway.chat("is it known", model="gated").status_code == 200)
+    time.sleep(2)  # by then every worker knows it; a kept connection shows only one
     statuses: list[int] = []
     stop = threading.Event()
     askers = [threading.Thread(target=keep_asking, args=(gateway, stop, statuses, n)) for n in range(4)]
