@@ -11,7 +11,7 @@ from backends.backend import BackendError, Piece
 from backends.chat_wire import DONE
 from backends.claude_wire import MessageReader
 from backends.sse import Framer, FrameTooLong, data_of
-from backends.upstream_http import too_long, translate
+from backends.upstream_http import read_events, translate
 from backends.usage import Usage, UsageSource
 
 if TYPE_CHECKING:
@@ -95,31 +95,13 @@ class StreamedMessage:
         self._response.close()
 
     async def _batches(self) -> AsyncIterator[list[Piece]]:
-        framer = Framer()
-        seen = 0
-        async for chunk in self._response.content.iter_any():
-            seen += len(chunk)
-            if seen > self._max_bytes:
-                raise too_long(self._max_bytes)
-            batch, trouble = self._read(framer.feed(chunk))
-            if batch:
-                yield batch
-            if trouble is not None:
-                raise trouble
+        async for batch in read_events(self._response, Framer(), self._max_bytes, self._read):
+            yield batch
         if self.finished:
             yield self._ending()
 
-    def _read(self, frames: list[bytes]) -> tuple[list[Piece], BackendError | None]:
-        """The frames' pieces; what came before a broken event in the same network read counts all the same."""
-        pieces: list[Piece] = []
-        for frame in frames:
-            try:
-                pieces += self._pieces(data_of(frame))
-            except BackendError as trouble:
-                return pieces, trouble
-        return pieces, None
-
-    def _pieces(self, data: bytes | None) -> list[Piece]:
+    def _read(self, frame: bytes) -> list[Piece]:
+        data = data_of(frame)
         kind = self._reader.read_event(data) if data is not None else "ping"
         if kind == "ping":
             return [_ALIVE]

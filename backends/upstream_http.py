@@ -1,10 +1,12 @@
 """aiohttp towards model servers: one kind of session, bounded bodies, and its errors translated once."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 
-from backends.backend import BackendError
+from backends.backend import BackendError, Piece
+from backends.sse import Framer
 
 _MAX_ERROR_BODY = 64 * 1024
 
@@ -45,6 +47,35 @@ async def whole_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     if body is None:
         raise too_long(limit)
     return body
+
+
+async def read_events(
+    response: aiohttp.ClientResponse, framer: Framer, limit: int, read: Callable[[bytes], list[Piece]]
+) -> AsyncIterator[list[Piece]]:
+    """The pieces that ``read`` makes of a stream's events, a batch for each network read.
+
+    Raises ``BackendError`` beyond ``limit`` bytes, and what ``read`` raises once the pieces before it are handed over.
+    """
+    seen = 0
+    async for chunk in response.content.iter_any():
+        seen += len(chunk)
+        if seen > limit:
+            raise too_long(limit)
+        pieces, trouble = _read_all(framer.feed(chunk), read)
+        if pieces:
+            yield pieces
+        if trouble is not None:
+            raise trouble
+
+
+def _read_all(frames: list[bytes], read: Callable[[bytes], list[Piece]]) -> tuple[list[Piece], BackendError | None]:
+    pieces: list[Piece] = []
+    for frame in frames:
+        try:
+            pieces += read(frame)
+        except BackendError as trouble:
+            return pieces, trouble
+    return pieces, None
 
 
 async def error_body(response: aiohttp.ClientResponse) -> bytes:

@@ -13,7 +13,7 @@ from backends.backend import BackendError, Call, Piece
 from backends.chat_wire import DONE, ChatStream, whole_usage
 from backends.route import Revision, Route
 from backends.sse import Framer, FrameTooLong
-from backends.upstream_http import error_body, open_session, retry_after_s, too_long, translate, whole_body
+from backends.upstream_http import error_body, open_session, read_events, retry_after_s, translate, whole_body
 from backends.usage import Usage, UsageSource
 
 _PATHS = {"chat": "/v1/chat/completions"}
@@ -124,32 +124,16 @@ class VllmAnswer:
 
     async def _events(self) -> AsyncIterator[list[Piece]]:
         framer = Framer()
-        seen = 0
-        async for chunk in self._response.content.iter_any():
-            seen += len(chunk)
-            if seen > self._max_bytes:
-                raise too_long(self._max_bytes)
-            batch, trouble = self._read(framer.feed(chunk))
-            if batch:
-                yield batch
-            if trouble is not None:
-                raise trouble
+        async for batch in read_events(self._response, framer, self._max_bytes, self._read):
+            yield batch
         if (rest := framer.rest()).strip():
-            yield [self._stream.read(rest + b"\n\n")]  # a last event without its blank line
+            yield self._read(rest + b"\n\n")  # a last event without its blank line
         if self._stream.finished and not self._stream.done:
             yield [Piece(b"data: " + DONE + b"\n\n", False)]  # complete but for the mark that clients wait for
 
-    def _read(self, frames: list[bytes]) -> tuple[list[Piece], BackendError | None]:
-        """The frames' pieces; what came before a broken event in the same network read counts all the same."""
-        pieces: list[Piece] = []
-        for frame in frames:
-            try:
-                piece = self._stream.read(frame)
-            except BackendError as trouble:
-                return pieces, trouble
-            if piece.data:
-                pieces.append(piece)
-        return pieces, None
+    def _read(self, frame: bytes) -> list[Piece]:
+        piece = self._stream.read(frame)
+        return [piece] if piece.data else []
 
     async def _whole(self) -> Piece:
         body = await whole_body(self._response, self._max_bytes)
