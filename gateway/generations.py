@@ -109,6 +109,7 @@ class Generations:
         """Server and application say to each other that they begin and end, as ASGI's lifespan protocol has it."""
         await receive()
         await self._look()
+        log.info("a worker is ready")
         watching = asyncio.create_task(self._watch())
         await send({"type": "lifespan.startup.complete"})
         await receive()

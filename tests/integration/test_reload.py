@@ -137,6 +137,7 @@ def test_what_needs_a_restart_is_named(serve: Serve, upstream: Upstream) -> None
 
 def test_hangup_reloads_an_unchanged_file_too(serve: Serve, upstream: Upstream) -> None:
     gateway = serve(config(upstream), "--workers", "2")
+    eventually(lambda: len(logged(gateway, "a worker is ready")) == 2)
     gateway.process.send_signal(signal.SIGHUP)
     eventually(lambda: reloads(gateway)["accepted"] == 1)
     eventually(lambda: len(logged(gateway, "a worker serves the new config")) == 2)
