@@ -3,7 +3,7 @@
 A backend owns its connection and translates every foreign error, once, into ``BackendError``.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -81,8 +81,8 @@ class Answer(Protocol):
         """A finish reason was seen for every choice that began, or the whole body is here."""
         ...
 
-    def __aiter__(self) -> AsyncIterator[list[Piece]]:
-        """Batches of pieces as the network delivered them. Raises ``BackendError`` where the answer breaks."""
+    async def read(self) -> list[Piece]:
+        """What has come since it was asked last; empty at the end. Raises ``BackendError`` where the answer breaks."""
         ...
 
     def close(self) -> None:

@@ -16,10 +16,11 @@ import msgspec
 
 from backends.backend import Answer, BackendError, Call
 from backends.claude_answer import StreamedMessage, WholeMessage
+from backends.claude_http import open_session, translate
 from backends.claude_request import chat_arguments
 from backends.claude_wire import VERSION, MessageReader, status_error
 from backends.route import Revision, Route
-from backends.upstream_http import error_body, open_session, retry_after_s, translate, whole_body
+from backends.upstream_http import error_body, retry_after_s, whole_body
 
 log = logging.getLogger("weighbridge.claude")
 
@@ -96,14 +97,14 @@ class ClaudeBackend:
             if response.status != 200:
                 return None
             try:
-                entry = msgspec.json.decode(await whole_body(response, 64 * 1024), type=_ModelEntry)
+                entry = msgspec.json.decode(await whole_body(response.content.readany, 64 * 1024), type=_ModelEntry)
             except (msgspec.DecodeError, BackendError):
                 return None
         return {"id": entry.id, "created_at": entry.created_at}
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:  # made on first use: it belongs to the running event loop
-            self._session = open_session(self._connect_s, proxied=True)
+            self._session = open_session(self._connect_s)
         return self._session
 
 
@@ -129,7 +130,7 @@ class _Exchange:
     async def whole(self, body: bytes, headers: Mapping[str, str]) -> bytes:
         response = await self._post(body, headers)
         try:
-            answer = await whole_body(response, self._max_bytes)
+            answer = await whole_body(response.content.readany, self._max_bytes)
         except (aiohttp.ClientError, OSError) as error:
             raise translate(error, _host(self._replica), started=True) from error
         self.reader.read_whole(answer)
@@ -163,9 +164,18 @@ class _Exchange:
             raise translate(error, where) from error
         self._response = response
         if response.status != 200:
-            said = await error_body(response)
-            raise status_error(where, response.status, said, retry_after_s(response))
+            said = await _error_body(response)
+            raise status_error(where, response.status, said, retry_after_s(response.headers))
         return response
+
+
+async def _error_body(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        return await error_body(response.content.readany)
+    except aiohttp.ClientError:
+        return b""
+    finally:
+        response.close()
 
 
 def _merged(translators: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:

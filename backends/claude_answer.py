@@ -1,7 +1,6 @@
 """Claude's answers in the chat wire, as OpenAI's clients read them."""
 
 import time
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -9,9 +8,10 @@ import msgspec
 
 from backends.backend import BackendError, Piece
 from backends.chat_wire import DONE
+from backends.claude_http import translate
 from backends.claude_wire import MessageReader
-from backends.sse import Framer, FrameTooLong, data_of
-from backends.upstream_http import read_events, translate
+from backends.sse import FrameTooLong, data_of
+from backends.upstream_http import EventReader
 from backends.usage import Usage, UsageSource
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class WholeMessage:
     def __init__(self, answer: "ChatMessage", reader: MessageReader) -> None:
         self._answer = answer
         self._reader = reader
+        self._given = False
 
     @property
     def usage(self) -> Usage | None:
@@ -40,11 +41,14 @@ class WholeMessage:
     def usage_source(self) -> UsageSource:
         return self._reader.usage_source
 
-    async def __aiter__(self) -> AsyncIterator[list[Piece]]:
+    async def read(self) -> list[Piece]:
+        if self._given:
+            return []
+        self._given = True
         finish_reason = _finish_reason(self._reader, self._answer.finish_reason)
         choice = {"index": 0, "message": self._answer.message, "finish_reason": finish_reason}
         head = _head(self._reader, "chat.completion")
-        yield [Piece(msgspec.json.encode({**head, "choices": [choice], "usage": _usage(self._reader)}), True)]
+        return [Piece(msgspec.json.encode({**head, "choices": [choice], "usage": _usage(self._reader)}), True)]
 
     def close(self) -> None:
         """It is here already."""
@@ -66,9 +70,10 @@ class StreamedMessage:
         self._response = response
         self._translator = translator
         self._include_usage = include_usage
-        self._max_bytes = max_bytes
         self._reader = MessageReader()
         self._head: dict[str, Any] = {}
+        self._events = EventReader(response.content.readany, max_bytes, self._look)
+        self._ended = False
 
     @property
     def usage(self) -> Usage | None:
@@ -82,10 +87,9 @@ class StreamedMessage:
     def finished(self) -> bool:
         return self._reader.stop_reason is not None
 
-    async def __aiter__(self) -> AsyncIterator[list[Piece]]:
+    async def read(self) -> list[Piece]:
         try:
-            async for batch in self._batches():
-                yield batch
+            return await self._events.read() or self._ending()
         except (aiohttp.ClientError, OSError) as error:
             raise translate(error, self._response.url.authority, started=True) from error
         except FrameTooLong as error:
@@ -94,13 +98,7 @@ class StreamedMessage:
     def close(self) -> None:
         self._response.close()
 
-    async def _batches(self) -> AsyncIterator[list[Piece]]:
-        async for batch in read_events(self._response, Framer(), self._max_bytes, self._read):
-            yield batch
-        if self.finished:
-            yield self._ending()
-
-    def _read(self, frame: bytes) -> list[Piece]:
+    def _look(self, frame: bytes) -> list[Piece]:
         data = data_of(frame)
         kind = self._reader.read_event(data) if data is not None else "ping"
         if kind == "ping":
@@ -116,6 +114,9 @@ class StreamedMessage:
         return []
 
     def _ending(self) -> list[Piece]:
+        if self._ended or not self.finished:
+            return []
+        self._ended = True
         if not self._include_usage:
             return [_END]
         return [_event({**self._head, "choices": [], "usage": _usage(self._reader)}, content=False), _END]

@@ -4,7 +4,7 @@ Matched by the request's content: the recorded prompt must stand verbatim in its
 """
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
@@ -65,13 +65,11 @@ class RecordedAnswer:
         self.content_type = "text/event-stream; charset=utf-8" if call.stream else "application/json"
         self.finished = False
 
-    async def __aiter__(self) -> AsyncIterator[list[Piece]]:
-        if self.streamed:
-            for piece in self._pieces():
-                yield [piece]
-        else:
-            yield [Piece(msgspec.json.encode(self._whole()), True)]
+    async def read(self) -> list[Piece]:
+        if self.finished:
+            return []
         self.finished = True
+        return self._pieces() if self.streamed else [Piece(msgspec.json.encode(self._whole()), True)]
 
     def close(self) -> None:
         """Nothing is held."""

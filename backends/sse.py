@@ -4,6 +4,7 @@ The gateway forwards what it received, so a frame keeps its raw bytes; only its 
 """
 
 import re
+from itertools import pairwise
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -26,12 +27,7 @@ class Framer:
     def feed(self, chunk: bytes) -> list[bytes]:
         """The events that ``chunk`` completes, each as raw bytes."""
         buffer = self._buffer + chunk if self._buffer else chunk
-        frames = []
-        start = 0
-        for match in _BLANK_LINE.finditer(buffer):
-            frames.append(buffer[start : match.end()])
-            start = match.end()
-        self._buffer = buffer[start:]
+        frames, self._buffer = _cut(buffer) if b"\r" in buffer else _cut_plain(buffer)
         if len(self._buffer) > self._max:
             raise FrameTooLong(f"an event of more than {self._max} bytes")
         return frames
@@ -40,6 +36,22 @@ class Framer:
         """What came after the last whole event: not empty when the stream was cut inside one."""
         rest, self._buffer = self._buffer, b""
         return rest
+
+
+def _cut(buffer: bytes) -> tuple[list[bytes], bytes]:
+    """Whole events and the rest, whichever line ends they have."""
+    ends = [0, *(match.end() for match in _BLANK_LINE.finditer(buffer))]
+    return [buffer[start:end] for start, end in pairwise(ends)], buffer[ends[-1] :]
+
+
+def _cut_plain(buffer: bytes) -> tuple[list[bytes], bytes]:
+    """The same where every line ends with a newline alone, as nearly always: the pattern takes ten times as long."""
+    frames = []
+    start = 0
+    while (end := buffer.find(b"\n\n", start)) >= 0:
+        frames.append(buffer[start : end + 2])
+        start = end + 2
+    return frames, buffer[start:]
 
 
 def data_of(frame: bytes) -> bytes | None:

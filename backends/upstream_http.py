@@ -1,106 +1,91 @@
-"""aiohttp towards model servers: one kind of session, bounded bodies, and its errors translated once."""
+"""Bodies of model servers' answers, bounded and cut into events, whichever client reads them."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-
-import aiohttp
+from collections.abc import Awaitable, Callable, Mapping
 
 from backends.backend import BackendError, Piece
 from backends.sse import Framer
 
 _MAX_ERROR_BODY = 64 * 1024
 
-
-def open_session(connect_s: float, *, proxied: bool = False) -> aiohttp.ClientSession:
-    """Belongs to the running event loop. ``connect_s`` bounds the connect; no other deadline is set here.
-
-    ``proxied``: through the proxy that the environment names (HTTPS_PROXY, NO_PROXY), if it names one.
-    """
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
-        read_bufsize=256 * 1024,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=proxied,
-    )
-
-
-def translate(error: Exception, where: str, started: bool = False) -> BackendError:
-    """``started``: the answer had begun."""
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return BackendError("refused", f"no connection to {where} in time")
-    if isinstance(error, asyncio.TimeoutError):
-        return BackendError("timeout", f"{where} was too slow")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return BackendError("refused", f"cannot connect to {where}: {error.os_error.strerror or 'refused'}")
-    what = "the answer broke off" if started else "the connection broke"
-    return BackendError("broken", f"{where}: {what} ({type(error).__name__})")
+Read = Callable[[], Awaitable[bytes]]
+"""What of a body has come since it was asked last; empty at its end."""
 
 
 def too_long(limit: int) -> BackendError:
     return BackendError("broken", f"the answer grew beyond {limit} bytes and was cut")
 
 
-async def whole_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+async def whole_body(read: Read, limit: int) -> bytes:
     """Raises ``BackendError`` as soon as it is longer than ``limit`` bytes."""
-    body = await _capped(response, limit)
+    body = await _capped(read, limit)
     if body is None:
         raise too_long(limit)
     return body
 
 
-async def read_events(
-    response: aiohttp.ClientResponse, framer: Framer, limit: int, read: Callable[[bytes], list[Piece]]
-) -> AsyncIterator[list[Piece]]:
-    """The pieces that ``read`` makes of a stream's events, a batch for each network read.
-
-    Raises ``BackendError`` beyond ``limit`` bytes, and what ``read`` raises once the pieces before it are handed over.
-    """
-    seen = 0
-    async for chunk in response.content.iter_any():
-        seen += len(chunk)
-        if seen > limit:
-            raise too_long(limit)
-        pieces, trouble = _read_all(framer.feed(chunk), read)
-        if pieces:
-            yield pieces
-        if trouble is not None:
-            raise trouble
-
-
-def _read_all(frames: list[bytes], read: Callable[[bytes], list[Piece]]) -> tuple[list[Piece], BackendError | None]:
-    pieces: list[Piece] = []
-    for frame in frames:
-        try:
-            pieces += read(frame)
-        except BackendError as trouble:
-            return pieces, trouble
-    return pieces, None
-
-
-async def error_body(response: aiohttp.ClientResponse) -> bytes:
-    """What an error answer says, as far as it comes and is not huge; the answer is closed."""
+async def error_body(read: Read) -> bytes:
+    """What an error answer says; nothing where it breaks off or is huge."""
     try:
-        return await _capped(response, _MAX_ERROR_BODY) or b""
-    except (aiohttp.ClientError, OSError):
+        return await _capped(read, _MAX_ERROR_BODY) or b""
+    except OSError:
         return b""
-    finally:
-        response.close()
 
 
-def retry_after_s(response: aiohttp.ClientResponse) -> float | None:
+class EventReader:
+    """The pieces that ``look`` makes of a stream's events. ``limit``: bytes that an answer may have."""
+
+    def __init__(self, read: Read, limit: int, look: Callable[[bytes], list[Piece]]) -> None:
+        self._read = read
+        self._limit = limit
+        self._look = look
+        self._framer = Framer()
+        self._seen = 0
+        self._trouble: BackendError | None = None
+
+    async def read(self) -> list[Piece]:
+        """A network read's pieces; empty at the end.
+
+        Raises ``BackendError``: at once beyond the limit, and what ``look`` raises once the pieces before it are out.
+        """
+        while self._trouble is None and (chunk := await self._read()):
+            self._seen += len(chunk)
+            if self._seen > self._limit:
+                raise too_long(self._limit)
+            if pieces := self._look_at(self._framer.feed(chunk)):
+                return pieces
+        if self._trouble is not None:
+            raise self._trouble
+        return []
+
+    def rest(self) -> bytes:
+        """What came after the last whole event."""
+        return self._framer.rest()
+
+    def _look_at(self, frames: list[bytes]) -> list[Piece]:
+        pieces: list[Piece] = []
+        try:
+            for frame in frames:
+                pieces += self._look(frame)
+        except BackendError as trouble:
+            self._trouble = trouble
+        return pieces
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """The header's seconds; the date form is rare among model servers and counts as absent."""
-    header = response.headers.get("retry-after")
+    header = headers.get("retry-after")
     try:
         return max(0.0, float(header)) if header else None
     except ValueError:
         return None
 
 
-async def _capped(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > limit:
+async def _capped(read: Read, limit: int) -> bytes | None:
+    parts: list[bytes] = []
+    length = 0
+    while part := await read():
+        parts.append(part)
+        length += len(part)
+        if length > limit:
             return None
-    return bytes(body)
+    return parts[0] if len(parts) == 1 else b"".join(parts)

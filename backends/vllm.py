@@ -1,23 +1,21 @@
-"""vLLM servers, and any other that speaks OpenAI's wire: the client's bytes go through, two fields spliced.
+"""vLLM servers, and any other that speaks OpenAI's wire: the client's bytes go through, two fields spliced."""
 
-aiohttp is the data path: measured at a seventh of httpx's CPU a request, and it lets go of cancelled streams.
-"""
-
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
 import msgspec
 
+from backends import http1
 from backends.backend import BackendError, Call, Piece
 from backends.chat_wire import DONE, ChatStream, whole_usage
 from backends.route import Revision, Route
-from backends.sse import Framer, FrameTooLong
-from backends.upstream_http import error_body, open_session, read_events, retry_after_s, translate, whole_body
+from backends.sse import FrameTooLong
+from backends.upstream_http import EventReader, error_body, retry_after_s, whole_body
 from backends.usage import Usage, UsageSource
 
 _PATHS = {"chat": "/v1/chat/completions"}
 _STREAM_OPTIONS_USAGE = msgspec.Raw(b'{"include_usage":true}')
+_MAX_PAGE_BYTES = 4 * 1024 * 1024
 _NOT_IMPLEMENTED = 501  # of a server that is up, but knows no such page
 
 
@@ -25,9 +23,8 @@ class VllmBackend:
     """``max_answer_bytes`` cuts an endless answer; ``connect_s`` bounds the connect."""
 
     def __init__(self, *, connect_s: float, max_answer_bytes: int) -> None:
-        self._connect_s = connect_s
+        self._client = http1.Client(connect_s=connect_s)
         self._max_answer_bytes = max_answer_bytes
-        self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
         """Nothing takes time."""
@@ -36,17 +33,20 @@ class VllmBackend:
         body = msgspec.json.encode(_spliced(call, route.model))
         headers = {"content-type": "application/json", **call.headers, **route.headers}
         try:
-            response = await self._open().post(replica + _PATHS[call.wire], data=body, headers=headers)
-        except (aiohttp.ClientError, OSError) as error:
-            raise translate(error, replica) from error
-        if response.status >= 400:
+            response = await self._client.request("POST", replica, _PATHS[call.wire], headers, body)
+        except OSError as error:
+            raise _translated(error, replica) from error
+        if not 200 <= response.status < 300:
             raise await _status_error(response, replica)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            response.close()
+            raise BackendError("malformed", f"{replica} compressed its answer, which it was not asked to")
         return VllmAnswer(response, call, replica, self._max_answer_bytes)
 
     async def observe(self, route: Route, replica: str) -> Revision:
-        await self._get(replica + "/health", route)
-        version = await self._get(replica + "/version", route)
-        models = await self._get(replica + "/v1/models", route)
+        await self._get(route, replica, "/health")
+        version = await self._get(route, replica, "/version")
+        models = await self._get(route, replica, "/v1/models")
         observed = {}
         if isinstance(version, Mapping) and "version" in version:
             observed["engine"] = f"vllm {version['version']}"
@@ -57,37 +57,35 @@ class VllmBackend:
         return Revision(route.revision.declared, observed)
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._client.close()
 
-    async def _get(self, url: str, route: Route) -> Any:
-        """The JSON behind ``url``; None where the server is up but has no such page."""
+    async def _get(self, route: Route, replica: str, path: str) -> Any:
+        """The JSON behind ``path``; None where the server is up but has no such page."""
         try:
-            async with self._open().get(url, headers=route.headers) as response:
+            response = await self._client.request("GET", replica, path, route.headers)
+            try:
                 if response.status >= 500 and response.status != _NOT_IMPLEMENTED:
-                    raise BackendError("status", f"{url} answered {response.status}", status=response.status)
+                    raise BackendError("status", f"{path} answered {response.status}", status=response.status)
                 if response.status != 200:
                     return None
-                return msgspec.json.decode(await response.read() or b"null")
+                return msgspec.json.decode(await whole_body(response.read, _MAX_PAGE_BYTES) or b"null")
+            finally:
+                response.close()
         except msgspec.DecodeError:
             return None
-        except (aiohttp.ClientError, OSError) as error:
-            raise translate(error, url) from error
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:  # made on first use: it belongs to the running event loop
-            self._session = open_session(self._connect_s)
-        return self._session
+        except OSError as error:
+            raise _translated(error, replica) from error
 
 
 class VllmAnswer:
     """An answer whose head has arrived: events as they come, or the whole body as one piece."""
 
-    def __init__(self, response: aiohttp.ClientResponse, call: Call, replica: str, max_bytes: int) -> None:
+    def __init__(self, response: http1.Response, call: Call, replica: str, max_bytes: int) -> None:
         self._response = response
         self._replica = replica
         self._max_bytes = max_bytes
         self._stream = ChatStream(call.include_usage)
+        self._events = EventReader(response.read, max_bytes, self._look)
         self._whole_usage: Usage | None = None
         self._whole_here = False
         self.content_type = response.headers.get("content-type", "application/json")
@@ -107,36 +105,34 @@ class VllmAnswer:
     def finished(self) -> bool:
         return self._stream.finished if self.streamed else self._whole_here
 
-    async def __aiter__(self) -> AsyncIterator[list[Piece]]:
+    async def read(self) -> list[Piece]:
         try:
             if self.streamed:
-                async for batch in self._events():
-                    yield batch
-            else:
-                yield [await self._whole()]
-        except (aiohttp.ClientError, OSError) as error:
-            raise translate(error, self._replica, started=True) from error
+                return await self._events.read() or self._ending()
+            return [] if self._whole_here else [await self._whole()]
+        except OSError as error:
+            raise _translated(error, self._replica) from error
         except FrameTooLong as error:
             raise BackendError("malformed", f"the upstream sent {error}") from error
 
     def close(self) -> None:
         self._response.close()
 
-    async def _events(self) -> AsyncIterator[list[Piece]]:
-        framer = Framer()
-        async for batch in read_events(self._response, framer, self._max_bytes, self._read):
-            yield batch
-        if (rest := framer.rest()).strip():
-            yield self._read(rest + b"\n\n")  # a last event without its blank line
-        if self._stream.finished and not self._stream.done:
-            yield [Piece(b"data: " + DONE + b"\n\n", False)]  # complete but for the mark that clients wait for
-
-    def _read(self, frame: bytes) -> list[Piece]:
+    def _look(self, frame: bytes) -> list[Piece]:
         piece = self._stream.read(frame)
         return [piece] if piece.data else []
 
+    def _ending(self) -> list[Piece]:
+        """After the last event: one without its blank line, and the mark that clients wait for where it is missing."""
+        rest = self._events.rest()
+        pieces = self._look(rest + b"\n\n") if rest.strip() else []
+        if self._stream.finished and not self._stream.done:
+            self._stream.done = True
+            pieces.append(Piece(b"data: " + DONE + b"\n\n", False))
+        return pieces
+
     async def _whole(self) -> Piece:
-        body = await whole_body(self._response, self._max_bytes)
+        body = await whole_body(self._response.read, self._max_bytes)
         self._whole_usage = whole_usage(body)
         self._whole_here = True
         return Piece(body, True)
@@ -169,12 +165,19 @@ def _served(models: Any, name: str) -> Mapping[str, Any]:
     return {}
 
 
-async def _status_error(response: aiohttp.ClientResponse, replica: str) -> BackendError:
-    return BackendError(
-        "status",
-        f"{replica} answered {response.status}",
-        status=response.status,
-        body=await error_body(response),
-        content_type=response.headers.get("content-type", "application/json"),
-        retry_after=retry_after_s(response),
-    )
+async def _status_error(response: http1.Response, replica: str) -> BackendError:
+    try:
+        return BackendError(
+            "status",
+            f"{replica} answered {response.status}",
+            status=response.status,
+            body=await error_body(response.read),
+            content_type=response.headers.get("content-type", "application/json"),
+            retry_after=retry_after_s(response.headers),
+        )
+    finally:
+        response.close()
+
+
+def _translated(error: OSError, replica: str) -> BackendError:
+    return BackendError("refused" if isinstance(error, http1.ConnectFailed) else "broken", f"{replica}: {error}")

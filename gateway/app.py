@@ -12,9 +12,6 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
@@ -40,11 +37,13 @@ from gateway.runtime import Runtime
 from gateway.telemetry.fleet_health import FleetHealth
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observer import Observer, make_observer
+from gateway.valkey import Valkey
 
 CHAT_PATH = "/v1/chat/completions"
 _FIRST_LOOK_S = 0.5
 _LOOK_BEFORE_SWAP_S = 3.0  # nobody waits for it
 _VALKEY_CONNECT_S = 0.1
+_VALKEY_REPLY_S = 0.1
 _NO_AUTOMATIC_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False}
 
 
@@ -172,11 +171,8 @@ def _fleet(config: Config, before: Fleet | None) -> Fleet:
 def _cache(config: Config, runtime: Runtime, metrics: Metrics) -> AnswerCache | None:
     if not config.cache.enabled:
         return None
-    valkey = Redis.from_url(
-        config.cache.url or f"unix://{runtime.valkey_socket}",
-        socket_timeout=None,  # the cache has a deadline of its own, at a tenth of the cost
-        socket_connect_timeout=_VALKEY_CONNECT_S,
-        retry=Retry(NoBackoff(), 0),
+    valkey = Valkey(
+        config.cache.url or f"unix://{runtime.valkey_socket}", connect_s=_VALKEY_CONNECT_S, reply_s=_VALKEY_REPLY_S
     )
     return AnswerCache(
         valkey,

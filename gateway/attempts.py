@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
@@ -28,13 +28,12 @@ class Place:
 
 @dataclass(slots=True)
 class Started:
-    """An answer whose first content is here; the rest comes from ``batches``."""
+    """An answer whose first content is here; the rest is still to be read."""
 
     place: Place
     began: float
     answer: Answer
     first: list[Piece]
-    batches: AsyncIterator[list[Piece]]
 
 
 class Attempts:
@@ -60,12 +59,14 @@ class Attempts:
         """Hands over every further batch as it comes. Raises ``BackendError``, also at the total limit and at the gap
         limit, which is kept to a tenth.
         """
+        if started.answer.finished and not started.answer.streamed:
+            return
         now = asyncio.get_running_loop().time
         armed = now()
         last = armed + self._limits.total_s
         try:
             async with asyncio.timeout_at(min(armed + self._limits.gap_s, last)) as deadline:
-                async for batch in started.batches:
+                while batch := await started.answer.read():
                     deliver(batch)
                     if now() > armed + self._limits.gap_s * _GAP_TOLERANCE:  # not for each of a thousand chunks
                         armed = now()
@@ -107,26 +108,23 @@ class Attempts:
         began = time.perf_counter()
         self._fleet.began(place.route, place.replica)
         try:
-            answer, first, batches = await self._begin(place, spent.onward(call, place.route), deadline)
+            answer, first = await self._begin(place, spent.onward(call, place.route), deadline)
         except BackendError as error:
             self._record(place, began, spent, error.kind, error.status, error)
             raise
         except asyncio.CancelledError:
             self._record(place, began, spent, "client_left")
             raise
-        return Started(place, began, answer, first, batches)
+        return Started(place, began, answer, first)
 
-    async def _begin(
-        self, place: Place, call: Call, deadline: float
-    ) -> tuple[Answer, list[Piece], AsyncIterator[list[Piece]]]:
+    async def _begin(self, place: Place, call: Call, deadline: float) -> tuple[Answer, list[Piece]]:
         left = max(0.0, deadline - time.monotonic())
         limit = min(self._limits.first_token_s, left) if call.stream else left
         answer: Answer | None = None
         try:
             async with asyncio.timeout(limit):
                 answer = await self._fleet.backend(place.route).send(place.route, place.replica, call)
-                first, batches = await _first_content(place.route, answer)
-                return answer, first, batches
+                return answer, await _first_content(place.route, answer)
         except TimeoutError as error:
             _close(answer)
             raise BackendError("timeout", f"no answer from {place.route.name} within {limit:g} s") from error
@@ -155,16 +153,16 @@ class Attempts:
         return [Place(route, replica) for route in routes for replica in self._fleet.replicas(route)]
 
 
-async def _first_content(route: Route, answer: Answer) -> tuple[list[Piece], AsyncIterator[list[Piece]]]:
-    batches = aiter(answer)
+async def _first_content(route: Route, answer: Answer) -> list[Piece]:
+    """Everything up to it."""
     first: list[Piece] = []
-    async for batch in batches:
+    while batch := await answer.read():
         first += batch
         if any(piece.content for piece in batch):
-            return first, batches
+            return first
     if not answer.finished:
         raise BackendError("broken", f"{route.name} ended its answer before it began")
-    return first, batches
+    return first
 
 
 def _pause(number: int, places: list[Place], error: BackendError) -> float:

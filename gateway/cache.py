@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+
+from gateway.valkey import Command, Valkey, ValkeyError
 
 log = logging.getLogger("weighbridge.cache")
 
 REST_AFTER_FAILURE_S = 1.0
-VALKEY_TIMEOUT_S = 0.1
 WRITE_BEHIND_S = 0.005
 _PREFIX = "weighbridge:answer:1:"
 _NOT_THE_QUESTION = frozenset(
@@ -72,7 +71,7 @@ class AnswerCache:
     """
 
     def __init__(
-        self, valkey: "Redis", *, ttl_s: float, max_entry_bytes: int, on_failure: Callable[[], None] = lambda: None
+        self, valkey: Valkey, *, ttl_s: float, max_entry_bytes: int, on_failure: Callable[[], None] = lambda: None
     ) -> None:
         self._valkey = valkey
         self._on_failure = on_failure
@@ -94,10 +93,9 @@ class AnswerCache:
         if (entry := self._unwritten.get(key)) is not None:
             return entry
         try:
-            async with asyncio.timeout(VALKEY_TIMEOUT_S):
-                found = await self._valkey.get(key)
+            found = await self._valkey.ask("GET", key)
             return self._decode(found) if found else None
-        except (RedisError, OSError, TimeoutError) as error:
+        except ValkeyError as error:
             self._rest(error)
         except msgspec.DecodeError:
             log.warning("an entry that is not ours was passed over")
@@ -116,24 +114,24 @@ class AnswerCache:
     async def close(self) -> None:
         if self._writer is not None:
             await self._writer
-        await self._valkey.aclose()
+        await self._valkey.close()
 
     async def _write_behind(self) -> None:
         await asyncio.sleep(WRITE_BEHIND_S)
         entries = dict(self._unwritten)
         self._writer = None  # what comes during the write is the next one's
         try:
-            pipeline = self._valkey.pipeline(transaction=False)
-            for key, entry in entries.items():
-                pipeline.set(key, self._encode(entry), px=self._ttl_ms)
-            async with asyncio.timeout(VALKEY_TIMEOUT_S):
-                await pipeline.execute()
-        except (RedisError, OSError, TimeoutError) as error:
+            commands = [self._set(key, entry) for key, entry in entries.items()]
+            await self._valkey.ask_all(commands)
+        except ValkeyError as error:
             self._rest(error)
         finally:
             for key, entry in entries.items():
                 if self._unwritten.get(key) is entry:
                     del self._unwritten[key]
+
+    def _set(self, key: str, entry: Entry) -> Command:
+        return "SET", key, self._encode(entry), "PX", self._ttl_ms
 
     def _rest(self, error: BaseException) -> None:
         log.warning("valkey failed; the cache is bypassed", extra={"reason": type(error).__name__})

@@ -6,7 +6,6 @@ slow reader holds nobody back and a late one begins at the start.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from backends.route import Route
@@ -62,10 +61,10 @@ class Flight:
         if self.readers == 0 and not self.done and self.task is not None:
             self.task.cancel()
 
-    async def changed(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
+    def changed(self) -> "asyncio.Future[None]":
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
-        await waiter
+        return waiter
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -106,20 +105,22 @@ class Reader:
             raise flight.problem
         return flight.head
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """All bytes, as many at a time as are there. Raises ``Problem`` where the answer broke off."""
+    async def read(self) -> bytes:
+        """What has come since it was asked last; empty at the end.
+
+        Raises ``Problem`` where the answer broke off, ``ClientLeft`` after ``leave``.
+        """
         flight = self._flight
         while not self._left:
             if self._next < len(flight.pieces):
                 ready = flight.pieces[self._next :]
                 self._next += len(ready)
-                yield ready[0] if len(ready) == 1 else b"".join(ready)
-            elif flight.done:
+                return ready[0] if len(ready) == 1 else b"".join(ready)
+            if flight.done:
                 if flight.problem is not None:
                     raise flight.problem
-                return
-            else:
-                await flight.changed()
+                return b""
+            await flight.changed()
         raise ClientLeft
 
     async def finished(self) -> None:

@@ -119,7 +119,7 @@ async def _watch(receive: Receive, departure: Departure) -> None:
 async def _stream(passage: Passage, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": _headers(passage)})
     try:
-        async for chunk in passage.reader.chunks():
+        while chunk := await passage.reader.read():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
     except Problem as problem:
         passage.account.observation.failed(problem)

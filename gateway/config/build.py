@@ -80,10 +80,7 @@ def limits(section: ConfigSection) -> Limits:
 
 
 def cache(section: CacheSection) -> Cache:
-    found = replace(Cache(), **section.model_dump(exclude_none=True))
-    if found.url and found.url.startswith("valkey"):  # the client knows the same protocol by its older name
-        return replace(found, url="redis" + found.url.removeprefix("valkey"))
-    return found
+    return replace(Cache(), **section.model_dump(exclude_none=True))
 
 
 def telemetry(section: ConfigSection) -> Telemetry:

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from gateway.cache import REST_AFTER_FAILURE_S, WRITE_BEHIND_S, AnswerCache
 from gateway.embedded_valkey import EmbeddedValkey
+from gateway.valkey import Valkey
 
 
 @pytest.fixture
@@ -20,8 +21,13 @@ async def valkey(tmp_path: Path) -> AsyncIterator[Redis]:
     await server.stop()
 
 
-async def test_an_answer_is_found_at_once_and_after_it_was_written(valkey: Redis) -> None:
-    cache = AnswerCache(valkey, ttl_s=60, max_entry_bytes=100)
+@pytest.fixture
+def client(tmp_path: Path) -> Valkey:
+    return Valkey(f"unix://{tmp_path}/v.sock", connect_s=0.1, reply_s=0.1)
+
+
+async def test_an_answer_is_found_at_once_and_after_it_was_written(valkey: Redis, client: Valkey) -> None:
+    cache = AnswerCache(client, ttl_s=60, max_entry_bytes=100)
     cache.put("k", "text/plain", [b"a", "ü".encode()])
     assert await valkey.get("k") is None
     for _ in range(2):
@@ -35,8 +41,8 @@ async def test_an_answer_is_found_at_once_and_after_it_was_written(valkey: Redis
     await cache.close()
 
 
-async def test_what_is_too_large_or_not_text_is_not_kept(valkey: Redis) -> None:
-    cache = AnswerCache(valkey, ttl_s=60, max_entry_bytes=100)
+async def test_what_is_too_large_or_not_text_is_not_kept(valkey: Redis, client: Valkey) -> None:
+    cache = AnswerCache(client, ttl_s=60, max_entry_bytes=100)
     cache.put("large", "text/plain", [b"x" * 101])
     cache.put("binary", "text/plain", [b"\xff"])
     await asyncio.sleep(10 * WRITE_BEHIND_S)
@@ -45,24 +51,26 @@ async def test_what_is_too_large_or_not_text_is_not_kept(valkey: Redis) -> None:
     await cache.close()
 
 
-async def test_a_foreign_entry_is_passed_over(valkey: Redis) -> None:
-    cache = AnswerCache(valkey, ttl_s=60, max_entry_bytes=100)
+async def test_a_foreign_entry_is_passed_over(valkey: Redis, client: Valkey) -> None:
+    cache = AnswerCache(client, ttl_s=60, max_entry_bytes=100)
     await valkey.set("k", b"\x80\x04K\x01.")
     assert await cache.get("k") is None
     assert not cache.resting
     await cache.close()
 
 
-async def test_closing_writes_what_is_left(valkey: Redis, tmp_path: Path) -> None:
-    cache = AnswerCache(valkey, ttl_s=60, max_entry_bytes=100)
+async def test_closing_writes_what_is_left(valkey: Redis, client: Valkey, tmp_path: Path) -> None:
+    cache = AnswerCache(client, ttl_s=60, max_entry_bytes=100)
     cache.put("k", "text/plain", [b"a"])
     await cache.close()
     async with Redis.from_url(f"unix://{tmp_path}/v.sock") as other:
         assert await other.get("k") is not None
 
 
-async def test_a_dead_valkey_is_left_alone_for_a_while(valkey: Redis, tmp_path: Path) -> None:
-    cache = AnswerCache(Redis.from_url(f"unix://{tmp_path}/nobody.sock"), ttl_s=60, max_entry_bytes=100)
+async def test_a_dead_valkey_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    cache = AnswerCache(
+        Valkey(f"unix://{tmp_path}/nobody.sock", connect_s=0.1, reply_s=0.1), ttl_s=60, max_entry_bytes=100
+    )
     assert await cache.get("k") is None
     assert cache.resting
     cache.put("k", "text/plain", [b"a"])
@@ -70,8 +78,8 @@ async def test_a_dead_valkey_is_left_alone_for_a_while(valkey: Redis, tmp_path: 
     await cache.close()
 
 
-async def test_a_slow_valkey_is_given_up_and_its_late_replies_reach_nobody(valkey: Redis, tmp_path: Path) -> None:
-    cache = AnswerCache(Redis.from_url(f"unix://{tmp_path}/v.sock"), ttl_s=60, max_entry_bytes=100)
+async def test_a_slow_valkey_is_given_up_and_its_late_replies_reach_nobody(valkey: Redis, client: Valkey) -> None:
+    cache = AnswerCache(client, ttl_s=60, max_entry_bytes=100)
     for key in ("a", "b", "c"):
         cache.put(key, "text/plain", [key.encode()])
     await asyncio.sleep(10 * WRITE_BEHIND_S)

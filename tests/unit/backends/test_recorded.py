@@ -61,7 +61,7 @@ async def test_the_backend_speaks_the_chat_wire(tmp_path: Path) -> None:
         return Call("chat", {"messages": messages}, stream)
 
     answer = await backend.send(route, "", call("say hi", True))
-    pieces = [piece async for batch in answer for piece in batch]
+    pieces = await answer.read()
     chunks = [json.loads(piece.data[6:]) for piece in pieces[:-1]]
     assert "".join(c["choices"][0]["delta"].get("content", "") for c in chunks) == "hi " * 50
     assert pieces[-1].data == b"data: [DONE]\n\n"

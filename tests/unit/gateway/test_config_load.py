@@ -138,7 +138,7 @@ def test_every_setting_arrives_where_it_belongs(load: Load, tmp_path: Path) -> N
     assert config.aliases == {"gpt-4o": "auto"}
     assert (config.server.host, config.server.port, config.server.workers) == ("0.0.0.0", 9000, 2)
     assert (config.limits.max_body_bytes, config.limits.first_token_s) == (1000, 2.5)
-    assert config.cache.url == "redis://:secret@cache:6379/1"
+    assert config.cache.url == "valkey://:secret@cache:6379/1"
     assert (config.cache.enabled, config.cache.ttl_s, config.cache.max_entry_bytes) == (False, 60, 10)
     assert config.telemetry == Telemetry("http://collector:4318", capture_content=True, request_log=False)
     assert config.state_dir == Path("/var/lib/weighbridge")
