@@ -1,7 +1,6 @@
 """`weighbridge compare`: the report of a change, before and after."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +9,12 @@ import click
 from evaluator.compare_runs import Comparison, Incomparable, Measured, Unfinished, compare
 from evaluator.store.journal import DamagedJournal
 from evaluator.store.run_folder import RunBusy
-from gateway.cli.compare_sides import measurements
+from gateway.cli.compare_sides import measurements, replays
 from gateway.cli.compare_text import as_json, as_markdown, as_text
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from gateway.cli.gateway_client import base_url_option
+from gateway.cli.report.compare_page import compare_page
+from gateway.cli.report.page import html_option, write
 
 LEVEL = 0.05
 """Below it, chance is not taken for the reason why the second side is worse."""
@@ -25,12 +26,15 @@ LEVEL = 0.05
 @base_url_option
 @click.option("--json", "as_json_object", is_flag=True, help="Print one JSON object; money in integer nano-dollars.")
 @click.option("--markdown", "as_table", is_flag=True, help="Print Markdown, a table a suite.")
+@html_option
 @click.option(
     "--fail-if-worse",
     is_flag=True,
     help=f"Exit code 1 when B solves fewer tasks than A on a suite, with p < {LEVEL} by the paired test.",
 )
-def command(before: str, after: str, base_url: str, as_json_object: bool, as_table: bool, fail_if_worse: bool) -> None:
+def command(
+    before: str, after: str, base_url: str, as_json_object: bool, as_table: bool, html: Path | None, fail_if_worse: bool
+) -> None:
     """Show what changed from A to B: correctness, latency and cost, and which tasks flipped.
 
     A and B are run ids, folders of runs, files of scorecards (FILE, or FILE#ROUTE), or routes of a running gateway
@@ -48,14 +52,15 @@ def command(before: str, after: str, base_url: str, as_json_object: bool, as_tab
         click.echo(json.dumps(as_json(comparisons), indent=2))
     else:
         click.echo(as_markdown(comparisons) if as_table else as_text(comparisons))
+    if html is not None:
+        write(html, compare_page(comparisons, (before, after)))
     if fail_if_worse:
         _fail_if_worse(comparisons)
 
 
 def _comparisons(before: str, after: str, base_url: str) -> list[Comparison]:
-    runs = Path(os.environ.get("WEIGHBRIDGE_STATE_DIR") or ".weighbridge") / "replays"
     try:
-        first, second = (measurements(word, base_url, runs) for word in (before, after))
+        first, second = (measurements(word, base_url, replays()) for word in (before, after))
         return [compare(one, other) for one, other in _matched(first, second)]
     except Incomparable as error:
         raise ConfigFailure(f"cannot compare {before} with {after}: {error}") from error

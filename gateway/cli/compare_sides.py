@@ -1,5 +1,6 @@
 """What a word of `weighbridge compare` stands for: a run, a file of scorecards, or a route of a running gateway."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,6 +12,16 @@ from gateway.cli.failure import ConfigFailure, MissingFailure
 from gateway.cli.gateway_client import get_json
 from policies.scorecard import Scorecard
 from policies.snapshot import InvalidScorecard, Snapshot, newest
+
+
+def replays() -> Path:
+    """The folder that holds a folder for each replay."""
+    return Path(os.environ.get("WEIGHBRIDGE_STATE_DIR") or ".weighbridge") / "replays"
+
+
+def run_behind(card: Scorecard, word: str, runs: Path) -> Path:
+    """The folder of the samples behind a scorecard that ``word`` stands for, where :func:`measurements` found them."""
+    return _run_folder(word, runs) or runs / card.run_id
 
 
 def measurements(word: str, base_url: str, runs: Path) -> list[Measured]:

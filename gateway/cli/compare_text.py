@@ -12,18 +12,18 @@ from policies.scorecard import Scorecard
 
 _MOST_FLIPS_SHOWN = 20
 _NOT_PAIRED = "not compared task by task: the samples of both runs would be needed (name two runs, or their folders)"
-_NOTE = (
+NOTE = (
     "pass@1 is the mean over tasks, with its 95% Wilson interval. Times and costs are those of the same runs; a solved"
     " task costs the whole run, failures too, over its passes."
 )
 
 
 def as_text(comparisons: Sequence[Comparison]) -> str:
-    return "\n\n".join([*("\n".join(_block(comparison)) for comparison in comparisons), wrapped(_NOTE)])
+    return "\n\n".join([*("\n".join(_block(comparison)) for comparison in comparisons), wrapped(NOTE)])
 
 
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
-    return "\n\n".join([*("\n".join(_section(comparison)) for comparison in comparisons), _NOTE])
+    return "\n\n".join([*("\n".join(_section(comparison)) for comparison in comparisons), NOTE])
 
 
 def as_json(comparisons: Sequence[Comparison]) -> dict[str, object]:
@@ -49,36 +49,37 @@ def _side(card: Scorecard) -> dict[str, object]:
 
 
 def _block(comparison: Comparison) -> Iterator[str]:
-    yield _title(comparison)
+    yield title(comparison)
     for name, card in (("A", comparison.before), ("B", comparison.after)):
-        yield f"  {name}  {_who(card)}"
+        yield f"  {name}  {who(card)}"
     yield ""
-    yield from columns([("", "A", "B", "change"), *_figures(comparison)], (0,), "  ")
+    yield from columns([("", "A", "B", "change"), *figures(comparison)], (0,), "  ")
     yield ""
-    yield from (wrapped(line, "  ", "    ") for line in _findings(comparison))
+    yield from (wrapped(line, "  ", "    ") for line in findings(comparison))
 
 
 def _section(comparison: Comparison) -> Iterator[str]:
-    yield f"### {_title(comparison)}"
+    yield f"### {title(comparison)}"
     yield ""
     for name, card in (("A", comparison.before), ("B", comparison.after)):
-        yield f"- {name}: {_who(card)}"
+        yield f"- {name}: {who(card)}"
     yield ""
-    yield from markdown([("", "A", "B", "change"), *_figures(comparison)])
+    yield from markdown([("", "A", "B", "change"), *figures(comparison)])
     yield ""
-    yield from (f"- {line}" for line in _findings(comparison))
+    yield from (f"- {line}" for line in findings(comparison))
 
 
-def _title(comparison: Comparison) -> str:
+def title(comparison: Comparison) -> str:
     card = comparison.before
     return f"{card.suite} ({card.language}), suite hash {card.suite_hash[:12]}"
 
 
-def _who(card: Scorecard) -> str:
+def who(card: Scorecard) -> str:
     return f"{card.route}, revision {card.revision}, run {card.run_id}, {card.measured_at[:10]}"
 
 
-def _figures(comparison: Comparison) -> Iterator[tuple[str, str, str, str]]:
+def figures(comparison: Comparison) -> Iterator[tuple[str, str, str, str]]:
+    """A row a figure: its name, A's, B's, and the change."""
     a, b = comparison.before, comparison.after
     yield "pass@1", _correctness(a), _correctness(b), _difference(a.pass_at_1, b.pass_at_1)
     yield "tasks", str(a.tasks), str(b.tasks), ""
@@ -102,7 +103,8 @@ def _figures(comparison: Comparison) -> Iterator[tuple[str, str, str, str]]:
         yield name, _dollars(before_cost), _dollars(after_cost), _percent(before_cost, after_cost)
 
 
-def _findings(comparison: Comparison) -> Iterator[str]:
+def findings(comparison: Comparison) -> Iterator[str]:
+    """What the paired tasks say, a sentence a line."""
     paired = comparison.paired
     yield from (f"note: {note}" for note in comparison.notes)
     if paired is None:
