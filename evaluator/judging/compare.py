@@ -19,11 +19,11 @@ _EVALPLUS = {"evalplus": evalplus_oracles.CURRENT, "evalplus-before-sets": evalp
 def matches(task: Task, args: Arguments, actual: object, expected: object, atol: float) -> bool:
     """Whether the task's oracle takes ``actual`` for ``expected``. ``atol`` comes from ``tolerance``."""
     try:
-        if task.check.oracle == "exact":
+        if task.function_check.oracle == "exact":
             return typed(actual) == typed(expected)
         if task.task_id == _FIND_ZERO:
             return evalplus_oracles.is_root(args, actual, atol)
-        is_equal = _EVALPLUS[task.check.oracle].get(task.task_id)
+        is_equal = _EVALPLUS[task.function_check.oracle].get(task.task_id)
         equal = is_equal(args, actual, expected, atol) if is_equal else bool(actual == expected)
         return equal or _is_close(actual, expected, atol)
     except (TypeError, ValueError, ArithmeticError, RecursionError):
@@ -35,7 +35,7 @@ def tolerance(task: Task, before: float, expected: object) -> float:
 
     EvalPlus's is sticky: once an expected value is made of floats, all later calls of the part have one.
     """
-    sticky = task.check.oracle != "exact" and task.task_id != _FIND_ZERO
+    sticky = task.function_check.oracle != "exact" and task.task_id != _FIND_ZERO
     return 1e-6 if sticky and before == 0 and _is_floats(expected) else before
 
 

@@ -23,7 +23,7 @@ import msgspec
 
 from evaluator.judging import compare, serialise
 from evaluator.judging.records import Kind, MalformedStream, Record, Records
-from evaluator.languages import Language
+from evaluator.languages import CallsFunctions
 from evaluator.sandbox import Limits, Sandbox
 from evaluator.suites import Part, Suite, Task
 
@@ -79,7 +79,7 @@ class PartOracle:
         longest = max(MAX_PART_SECONDS, CALL_FACTOR * sum(call.seconds for call in self.calls))
         return min(longest, sum(call.limit for call in self.calls)) + 1.0
 
-    def packed(self, language: Language, *, each: bool = False) -> bytes:
+    def packed(self, language: CallsFunctions, *, each: bool = False) -> bytes:
         """The part's calls for a program; ``each``: every result is to be sent before the next call."""
         return language.pack(self.part.inputs, [each or call.limit > MIN_CALL_SECONDS for call in self.calls])
 
@@ -115,7 +115,9 @@ class Oracles:
         version = f"{suite.hash[:32]}-{compare.VERSION}-python{platform.python_version()}"
         self._folder = cache / "oracles" / version
 
-    async def load(self, task: Task, language: Language, sandbox: Sandbox, limits: Limits) -> tuple[PartOracle, ...]:
+    async def load(
+        self, task: Task, language: CallsFunctions, sandbox: Sandbox, limits: Limits
+    ) -> tuple[PartOracle, ...]:
         """Raises OracleError, SandboxError, and OSError where the cache cannot be written."""
         path = self._path(task)
         parts = _read(task, path)
@@ -146,14 +148,13 @@ def _read(task: Task, path: Path) -> tuple[PartOracle, ...] | None:
             index = _decoder.decode(file.read(size))
     except (OSError, msgspec.MsgspecError):
         return None
-    if [len(calls) for calls in index] != [len(part.inputs) for part in task.check.parts]:
+    parts = task.function_check.parts
+    if [len(calls) for calls in index] != [len(part.inputs) for part in parts]:
         return None
-    return tuple(
-        PartOracle(task, part, tuple(calls), path) for part, calls in zip(task.check.parts, index, strict=True)
-    )
+    return tuple(PartOracle(task, part, tuple(calls), path) for part, calls in zip(parts, index, strict=True))
 
 
-async def _make(task: Task, language: Language, sandbox: Sandbox, limits: Limits, path: Path) -> None:
+async def _make(task: Task, language: CallsFunctions, sandbox: Sandbox, limits: Limits, path: Path) -> None:
     with _replacing(path) as file:
         index = await _run_canonical(task, language, sandbox, limits, file)
         encoded = msgspec.msgpack.encode(index)
@@ -175,16 +176,16 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 async def _run_canonical(
-    task: Task, language: Language, sandbox: Sandbox, limits: Limits, file: IO[bytes]
+    task: Task, language: CallsFunctions, sandbox: Sandbox, limits: Limits, file: IO[bytes]
 ) -> list[list[Call]]:
-    parts = [language.pack(part.inputs, [False] * len(part.inputs)) for part in task.check.parts]
+    parts = [language.pack(part.inputs, [False] * len(part.inputs)) for part in task.function_check.parts]
     program = language.calls(task.canonical_solution, task.entry_point, parts, timed=True)
     try:
         async with sandbox.start(program, limits) as run:
             records = Records(run)
             await records.ready()
             canonical = _Canonical(task, records, file)
-            return [await canonical.part(part) for part in task.check.parts]
+            return [await canonical.part(part) for part in task.function_check.parts]
     except (MalformedStream, TimeoutError) as error:
         raise OracleError(f"the canonical solution of {task.task_id} failed: {error or 'too slow'}") from error
 
@@ -200,7 +201,7 @@ class _Canonical:
 
     async def part(self, part: Part) -> list[Call]:
         await self._next(Kind.STARTED)
-        atol = self._task.check.atol
+        atol = self._task.function_check.atol
         calls = []
         for i, args in enumerate(part.inputs):
             seconds = serialise.decode((await self._next(Kind.SECONDS)).payload)

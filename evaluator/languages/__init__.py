@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 
+from evaluator.languages.cpp import Cpp
 from evaluator.languages.javascript import JavaScript
-from evaluator.languages.language import Language
+from evaluator.languages.language import CallsFunctions, Language, Recipe
 from evaluator.languages.python import Python
 
-LANGUAGES: Mapping[str, Language] = {language.name: language for language in (Python(), JavaScript())}
+_ALL: tuple[Language, ...] = (Python(), JavaScript(), Cpp())
 
-__all__ = ["LANGUAGES", "JavaScript", "Language", "Python"]
+LANGUAGES: Mapping[str, Language] = {language.name: language for language in _ALL}
+
+__all__ = ["LANGUAGES", "CallsFunctions", "JavaScript", "Language", "Python", "Recipe"]

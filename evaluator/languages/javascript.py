@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from evaluator.languages.language import Recipe
 from evaluator.sandbox import Program, SandboxError
 
 _RUNNER = Path(__file__).with_name("javascript_runner.js").read_text()
@@ -18,6 +19,7 @@ class JavaScript:
     """``path``: where programs are looked for, as the sandbox does."""
 
     name = "javascript"
+    tags = frozenset({"javascript", "js", "node", "nodejs", "mjs", "cjs"})
 
     def __init__(self, path: str = "/usr/local/bin:/usr/bin:/bin") -> None:
         self._path = path
@@ -26,6 +28,9 @@ class JavaScript:
         if shutil.which("node", path=self._path):
             return None
         return "node is missing; install it: apt-get install nodejs"
+
+    def recipe(self, source: str) -> Recipe:
+        return Recipe({"main.js": source.encode()}, ("node", "main.js"), compile=("node", "--check", "main.js"))
 
     def pack(self, inputs: Sequence[tuple[object, ...]], slow: Sequence[bool]) -> bytes:
         calls = [{"args": _json(args), "first": first} for args, first in zip(inputs, slow, strict=True)]

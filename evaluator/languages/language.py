@@ -1,19 +1,43 @@
-"""What a language must say: how a solution is assembled and run."""
+"""What a language must say: how a program is compiled and run."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from evaluator.sandbox import Program
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One program. It is compiled and run in a working directory that holds ``files`` and nothing else."""
+
+    files: Mapping[str, bytes]
+    run: tuple[str, ...]
+    compile: tuple[str, ...] | None = None
+    """Exit status 0: it compiles. For an interpreted language a look at the syntax, where that is cheap."""
+    keep: tuple[str, ...] = ()
+    """Names or patterns of what compiling made and running needs; without any, running needs ``files``."""
+
+
 class Language(Protocol):
-    """One per file, named in ``LANGUAGES``. Its programs write the records of ``evaluator.judging.records``."""
+    """One per file, named in ``LANGUAGES``."""
 
     name: str
+    tags: frozenset[str]
+    """What a fence around such code is called, in lower case; its name among them."""
 
     def missing(self) -> str | None:
         """What to install before anything can run here; None where all is there."""
         ...
+
+    def recipe(self, source: str) -> Recipe:
+        """How a whole program is compiled and run."""
+        ...
+
+
+@runtime_checkable
+class CallsFunctions(Language, Protocol):
+    """A language whose functions are called with values. Its programs write ``evaluator.judging.records``."""
 
     def pack(self, inputs: Sequence[tuple[object, ...]], slow: Sequence[bool]) -> bytes:
         """One part's calls. ``slow[i]``: what came before call i is to be sent before it, not in a batch."""

@@ -4,6 +4,7 @@ import marshal
 from collections.abc import Sequence
 from pathlib import Path
 
+from evaluator.languages.language import Recipe
 from evaluator.sandbox import Program
 
 _RUNNER = Path(__file__).with_name("python_runner.py").read_text()
@@ -11,9 +12,13 @@ _RUNNER = Path(__file__).with_name("python_runner.py").read_text()
 
 class Python:
     name = "python"
+    tags = frozenset({"python", "py", "python3"})
 
     def missing(self) -> str | None:
         return None
+
+    def recipe(self, source: str) -> Recipe:
+        return Recipe({"main.py": source.encode()}, ("python3", "-s", "-S", "-B", "main.py"))
 
     def pack(self, inputs: Sequence[tuple[object, ...]], slow: Sequence[bool]) -> bytes:
         calls: list[tuple[bytes, bool]] = []

@@ -149,6 +149,10 @@ class BubblewrapRun:
     async def read(self) -> bytes:
         return await self._stdout.read(_READ_BYTES)
 
+    async def exit_status(self) -> int:
+        status = await self._process.wait()
+        return status if status >= 0 else 128 - status
+
     def stderr(self) -> str:
         return self._stderr.decode(errors="replace").strip()
 

@@ -38,6 +38,10 @@ class Run(Protocol):
         """The next bytes of its standard output; empty at the end, when every process that held it is gone."""
         ...
 
+    async def exit_status(self) -> int:
+        """Of the program, once its output has ended; 128 and more where a signal killed it."""
+        ...
+
     def stderr(self) -> str:
         """The last of its standard error so far, for a person."""
         ...

@@ -1,6 +1,29 @@
 """Task suites: what is asked, and what is right. One module a file format, found by content."""
 
 from evaluator.suites.load import load_suite
-from evaluator.suites.suite import FunctionCheck, Part, Suite, SuiteError, Task
+from evaluator.suites.suite import (
+    NONCE,
+    Case,
+    Check,
+    FunctionCheck,
+    Part,
+    StdioCheck,
+    Suite,
+    SuiteError,
+    Task,
+    TestsCheck,
+)
 
-__all__ = ["FunctionCheck", "Part", "Suite", "SuiteError", "Task", "load_suite"]
+__all__ = [
+    "NONCE",
+    "Case",
+    "Check",
+    "FunctionCheck",
+    "Part",
+    "StdioCheck",
+    "Suite",
+    "SuiteError",
+    "Task",
+    "TestsCheck",
+    "load_suite",
+]

@@ -48,7 +48,7 @@ def task(row: Row) -> Task:
 def as_released(suite: Suite) -> Suite:
     if suite.hash != MBPP_0_1_0:
         return suite
-    tasks = [replace(task, check=replace(task.check, oracle="evalplus-before-sets")) for task in suite.tasks]
+    tasks = [replace(task, check=replace(task.function_check, oracle="evalplus-before-sets")) for task in suite.tasks]
     return replace(suite, tasks=tuple(tasks))
 
 

@@ -36,7 +36,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCheck:
-    """Call the entry point with each input and compare what it returns. Other kinds of check join it in ``Check``."""
+    """Call the entry point with each input and compare what it returns."""
 
     parts: tuple[Part, ...]
     oracle: Literal["evalplus", "evalplus-before-sets", "exact"]
@@ -45,8 +45,46 @@ class FunctionCheck:
     """Absolute tolerance for floats (EvalPlus)."""
 
 
-Check = FunctionCheck
-"""Every kind of check; stdin/stdout and test files become further members."""
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run of a program."""
+
+    stdin: str
+    expected: str
+    """What it must write to standard output. It never enters the sandbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class StdioCheck:
+    """Run the program once a case and compare what it writes; it must also end with exit status 0."""
+
+    cases: tuple[Case, ...]
+    oracle: Literal["lines", "numbers"] = "lines"
+    """``lines``: equal but for white space at the ends of lines and of the text. ``numbers``: equal word by word, and
+    words that are numbers as numbers, to 1e-6 (relative or absolute)."""
+
+
+NONCE = "WEIGHBRIDGE_NONCE"
+"""Stands in a test program for a secret word that the judge makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestsCheck:
+    """Run the suite's own test program, which is ``before + solution + after``.
+
+    It counts the tests that pass. After the last one it writes a line with the word that ``NONCE`` was replaced with, a
+    space and the count; then it ends with exit status 0. Nothing else passes.
+    """
+
+    __test__ = False  # not pytest's
+
+    before: str
+    after: str
+    tests: int
+    """How many there are."""
+
+
+Check = FunctionCheck | StdioCheck | TestsCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +95,16 @@ class Task:
     """What the model is asked to complete; a replay sends it verbatim."""
     entry_point: str
     canonical_solution: str
-    """A whole program that passes."""
+    """A whole program that passes; empty where the suite has none, which a ``FunctionCheck`` does not allow."""
     check: Check
     wrong_solutions: tuple[str, ...] = ()
     """Whole programs that must not pass."""
+
+    @property
+    def function_check(self) -> FunctionCheck:
+        """Of a task that is known to have one."""
+        assert isinstance(self.check, FunctionCheck)
+        return self.check
 
 
 @dataclass(frozen=True, slots=True)

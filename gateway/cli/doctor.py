@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from evaluator.judging.judge import default_cache
 from evaluator.judging.records import Kind, Records
-from evaluator.languages import LANGUAGES
+from evaluator.languages import Python
 from evaluator.sandbox import Bubblewrap, Limits, Program, SandboxError
 from gateway.cli.failure import MissingFailure
 from gateway.cli.table import columns
@@ -139,7 +139,7 @@ def _judging() -> Check:
 
 
 async def _probe_judging() -> Check:
-    language = LANGUAGES["python"]
+    language = Python()
     program = language.calls("def f(x):\n    return x + 1", "f", [language.pack([(1,)], [False])])
     kinds = []
     async with Bubblewrap() as box, box.start(program, Limits()) as run:

@@ -88,7 +88,7 @@ def test_builtin_is_there() -> None:
         ([{**OURS, "tests": [{"args": [], "expected": {"$set": [[]]}}]}], "'$set' cannot hold"),
         ([{**OURS, "entry_point": 3}], ":1: 'entry_point' is int; write a string"),
         ([{**OURS, "wrong_solutions": [3]}], "write a list of strings"),
-        ([{"a": 1}], ":1: no known suite format has the keys a; known formats: evalplus, weighbridge"),
+        ([{"a": 1}], ":1: no known suite format has the keys a; known formats: evalplus, "),
         ([{**EVALPLUS, "task_id": "Mbxx/2"}], ":1: 'Mbxx/2' is no task of HumanEval+ or MBPP+"),
         ([{**EVALPLUS, "base_input": [3]}], "no list of arguments"),
         ([""], "the suite holds no task"),

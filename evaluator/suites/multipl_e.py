@@ -1,0 +1,46 @@
+"""MultiPL-E: HumanEval and MBPP translated, one language a file. Tests run beside the code; there are no solutions."""
+
+from evaluator.suites import rows
+from evaluator.suites.counting import MULTIPL_E
+from evaluator.suites.suite import Row, Suite, SuiteError, Task
+
+NAME = "multipl-e"
+
+_LANGUAGES = {
+    "cpp": "cpp", "cs": "csharp", "go": "go", "go_test.go": "go", "java": "java", "js": "javascript", "lua": "lua",
+    "php": "php", "pl": "perl", "rb": "ruby", "rs": "rust", "sh": "bash", "ts": "typescript",
+}  # fmt: skip
+"""The suite's names of languages, and ours."""
+
+
+def claims(row: Row) -> bool:
+    return {"name", "language", "prompt", "tests", "stop_tokens"} <= row.keys()
+
+
+def suite_name(row: Row, stem: str) -> str:
+    """``multipl-e-humaneval-cpp``."""
+    return f"multipl-e-{stem.lower().removeprefix('multipl-e-')}"
+
+
+def task(row: Row) -> Task:
+    language = rows.required(row, "language", str)
+    if language not in _LANGUAGES or language not in MULTIPL_E:
+        raise SuiteError(f"no tests in {language!r} can be counted", f"known languages: {', '.join(MULTIPL_E)}")
+    prompt = rows.required(row, "prompt", str)
+    return Task(
+        task_id=rows.required(row, "name", str),
+        language=_LANGUAGES[language],
+        prompt=prompt,
+        entry_point=_entry_point(rows.required(row, "name", str)),
+        canonical_solution="",
+        check=MULTIPL_E[language](rows.required(row, "tests", str)),
+    )
+
+
+def as_released(suite: Suite) -> Suite:
+    return suite
+
+
+def _entry_point(name: str) -> str:
+    """``HumanEval_0_has_close_elements`` -> ``has_close_elements``."""
+    return name.split("_", 2)[-1]
