@@ -128,7 +128,8 @@ async def measure(system: System, upstream_port: int, amounts: Amounts) -> dict[
 
 @contextmanager
 def _started(system: System, upstream_port: int) -> Iterator[tuple[Place, int, float]]:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("WEIGHBRIDGE_", "OTEL_", "LITELLM_"))}
+    without = ("WEIGHBRIDGE_", "OTEL_", "LITELLM_", "PYTHONDONTWRITEBYTECODE")  # bytecode is there where systems serve
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(without)}
     with tempfile.TemporaryDirectory(prefix="weighbridge-bench-") as name:
         place = Place(Path(name), free_port(), f"http://127.0.0.1:{upstream_port}")
         command = system.command(place)
