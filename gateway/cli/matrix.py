@@ -1,6 +1,7 @@
 """`weighbridge matrix`: the decision matrix of a running gateway."""
 
 import json
+from pathlib import Path
 
 import click
 import msgspec
@@ -9,6 +10,8 @@ from gateway.cli.failure import ConfigFailure, MissingFailure
 from gateway.cli.gateway_client import base_url_option, get_json
 from gateway.cli.matrix_rows import RouteRow, matrix, routes_of
 from gateway.cli.matrix_text import as_json, as_markdown, as_text
+from gateway.cli.report.matrix_page import matrix_page
+from gateway.cli.report.page import html_option, write
 from policies.snapshot import InvalidScorecard, Snapshot
 
 
@@ -16,7 +19,8 @@ from policies.snapshot import InvalidScorecard, Snapshot
 @base_url_option
 @click.option("--json", "as_json_object", is_flag=True, help="Print one JSON object; money in integer nano-dollars.")
 @click.option("--markdown", "as_table", is_flag=True, help="Print a Markdown table, a row a route.")
-def command(base_url: str, as_json_object: bool, as_table: bool) -> None:
+@html_option
+def command(base_url: str, as_json_object: bool, as_table: bool, html: Path | None) -> None:
     """Show what is known of every route: correctness, cost and latency as measured, and its declared facts.
 
     Unmeasured is shown as unmeasured, never as zero. Measure with `weighbridge replay SUITE --route ROUTE`.
@@ -24,6 +28,8 @@ def command(base_url: str, as_json_object: bool, as_table: bool) -> None:
     if as_json_object and as_table:
         raise ConfigFailure("--json and --markdown exclude each other: give one")
     rows, version = fetch_matrix(base_url)
+    if html is not None:
+        write(html, matrix_page(rows, version))
     if as_json_object:
         click.echo(json.dumps(as_json(rows, version), indent=2))
     else:

@@ -1,6 +1,6 @@
 """The decision matrix for a terminal of 100 columns, as Markdown, and as JSON."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import msgspec
@@ -9,7 +9,7 @@ from evaluator.figures import dollars, share
 from gateway.cli.matrix_rows import Facts, RouteRow, SuiteResult
 from gateway.cli.table import columns, markdown, wrapped
 
-_NOTE = (
+NOTE = (
     "pass@1 is the mean over tasks, with its 95% Wilson interval; no_answer and unscorable count samples without a"
     " score. Costs and times (p50/p99: first token, whole request) are those of the same run; a solved task costs the"
     " whole run, failures too, over its passes."
@@ -23,7 +23,7 @@ def as_text(rows: Sequence[RouteRow]) -> str:
     blocks = ["\n".join(_block(row)) for row in rows]
     if not any(row.results for row in rows):
         return "\n\n".join([*blocks, "nothing is measured yet: weighbridge replay SUITE --route ROUTE"])
-    return "\n\n".join([*blocks, wrapped(_NOTE)])
+    return "\n\n".join([*blocks, wrapped(NOTE)])
 
 
 def as_json(rows: Sequence[RouteRow], version: int) -> dict[str, object]:
@@ -50,28 +50,12 @@ def as_json(rows: Sequence[RouteRow], version: int) -> dict[str, object]:
 
 def as_markdown(rows: Sequence[RouteRow]) -> str:
     """A row a route; the cells of suite, correctness, cost and latency hold a line a suite, in the same order."""
-    per_suite: dict[str, Callable[[SuiteResult], str]] = {
-        "suite": _suite,
-        "pass@1 (95% interval)": _correctness,
-        "tasks": _tasks,
-        "no_answer / unscorable": _unscored,
-        "$ per 1k tokens": lambda result: _dollars(result.cost.per_1k_tokens),
-        "$ per request": lambda result: _dollars(result.cost.per_request),
-        "$ per 1,000 calls": lambda result: _dollars(result.cost.per_1000_calls),
-        "$ per solved task": lambda result: _dollars(result.cost.per_solved_task),
-        "first token p50 / p99, ms": _first_token,
-        "total p50 / p99, ms": _total,
-    }
-    head = ["route", *per_suite, "languages", "open weights", "licence", "context", "fine-tuning", "residency"]
+    figures = {"suite": suite_name, "pass@1 (95% interval)": correctness, "tasks": _tasks, **FIGURES}
     body = []
     for row in rows:
-        facts = row.facts
-        measured = [
-            "<br>".join(shown(result) for result in row.results) or "unmeasured" for shown in per_suite.values()
-        ]
-        traits = [_languages(facts), _yes(facts.open_weights), facts.licence or "?", _context(facts)]
-        body.append([row.name, *measured, *traits, _yes(facts.fine_tuning), facts.residency or "?"])
-    return "\n".join([*markdown([head, *body]), "", _NOTE])
+        measured = ["<br>".join(map(shown, row.results)) or "unmeasured" for shown in figures.values()]
+        body.append([row.name, *measured, *(shown(row.facts) for shown in TRAITS.values())])
+    return "\n".join([*markdown([["route", *figures, *TRAITS], *body]), "", NOTE])
 
 
 def _block(row: RouteRow) -> Iterator[str]:
@@ -84,7 +68,7 @@ def _block(row: RouteRow) -> Iterator[str]:
         f"open weights {_yes(facts.open_weights)}",
         f"context {_context(facts)}",
         f"fine-tuning {_yes(facts.fine_tuning)}",
-        _price(facts),
+        price(facts),
         f"languages: {_languages(facts)}",
     ]
     yield wrapped("; ".join(traits), "  ", "  ")
@@ -101,23 +85,23 @@ _COST = ("cost and time", "$/1k tokens", "$/request", "$/1,000 calls", "$/solved
 def _correctness_cells(result: SuiteResult) -> tuple[str, ...]:
     card, interval = result.card, result.interval
     if card is None:
-        return _suite(result), "unmeasured", "", "", "", "", result.note
+        return suite_name(result), "unmeasured", "", "", "", "", result.note
     bounds = "-" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
     unscored = str(card.no_answer), str(card.unscorable)
-    return _suite(result), share(card.pass_at_1), bounds, str(card.tasks), *unscored, result.note
+    return suite_name(result), share(card.pass_at_1), bounds, str(card.tasks), *unscored, result.note
 
 
 def _cost_cells(result: SuiteResult) -> tuple[str, ...]:
     cost = result.cost
     amounts = (cost.per_1k_tokens, cost.per_request, cost.per_1000_calls, cost.per_solved_task)
-    return _suite(result), *map(_dollars, amounts), _first_token(result), _total(result)
+    return suite_name(result), *map(_dollars, amounts), _first_token(result), _total(result)
 
 
-def _suite(result: SuiteResult) -> str:
+def suite_name(result: SuiteResult) -> str:
     return f"{result.suite} {result.language}" + ("" if result.origin == "measured" else f" ({result.origin})")
 
 
-def _correctness(result: SuiteResult) -> str:
+def correctness(result: SuiteResult) -> str:
     card, interval = result.card, result.interval
     note = f" ({result.note})" if result.note else ""
     if card is None or interval is None:
@@ -149,7 +133,7 @@ def _dollars(nanousd: int | None) -> str:
     return "-" if nanousd is None else dollars(nanousd)
 
 
-def _price(facts: Facts) -> str:
+def price(facts: Facts) -> str:
     if facts.price is None:
         return "price ?"
     cost_in, cost_out = facts.price.input_nanousd_per_million, facts.price.output_nanousd_per_million
@@ -166,3 +150,25 @@ def _languages(facts: Facts) -> str:
 
 def _yes(fact: bool | None) -> str:
     return "?" if fact is None else "yes" if fact else "no"
+
+
+FIGURES: Mapping[str, Callable[[SuiteResult], str]] = {
+    "no_answer / unscorable": _unscored,
+    "$ per 1k tokens": lambda result: _dollars(result.cost.per_1k_tokens),
+    "$ per request": lambda result: _dollars(result.cost.per_request),
+    "$ per 1,000 calls": lambda result: _dollars(result.cost.per_1000_calls),
+    "$ per solved task": lambda result: _dollars(result.cost.per_solved_task),
+    "first token p50 / p99, ms": _first_token,
+    "total p50 / p99, ms": _total,
+}
+"""What was measured beside correctness, for a table: a column's name, and what stands in its cells."""
+
+TRAITS: Mapping[str, Callable[[Facts], str]] = {
+    "languages": _languages,
+    "open weights": lambda facts: _yes(facts.open_weights),
+    "licence": lambda facts: facts.licence or "?",
+    "context": _context,
+    "fine-tuning": lambda facts: _yes(facts.fine_tuning),
+    "residency": lambda facts: facts.residency or "?",
+}
+"""What was declared of a route, in the same way."""

@@ -1,0 +1,79 @@
+"""`weighbridge matrix --html`: the decision matrix for people who choose routes."""
+
+from collections.abc import Iterator, Sequence
+
+from gateway.cli.matrix_rows import RouteRow, SuiteResult
+from gateway.cli.matrix_text import FIGURES, NOTE, TRAITS, correctness, price
+from gateway.cli.report.heat import heat_map
+from gateway.cli.report.interval import interval_bar
+from gateway.cli.report.markup import Content, Html, element
+from gateway.cli.report.page import items, page, section, table
+from gateway.cli.report.tradeoff import tradeoff
+from gateway.cli.report.weighed import Weighed, by_suite
+
+_READING = (
+    NOTE,
+    "A plot's whiskers are 95% intervals. Where the whiskers of two routes overlap widely, the suite hardly tells them"
+    " apart: compare them task by task with `weighbridge compare A B`.",
+    "The frontier joins the routes than which no other is both cheaper and better: full circles. Open circles lie"
+    " behind it. Open squares are measured on a part of the suite only and decide nothing.",
+    "The interval of the cost of a solved task is that of pass@1, carried over: the same calls would have solved more"
+    " or fewer tasks. What a thousand calls cost is the run's own figure.",
+    "Unmeasured is shown as unmeasured, never as zero.",
+)
+
+
+def matrix_page(rows: Sequence[RouteRow], version: int) -> str:
+    measured = [result for row in rows for result in row.results if result.card is not None]
+    lead = [f"{len(rows)} routes, {len(measured)} scorecards. {_dates(measured)}Version {version} of the evidence."]
+    return page("Decision matrix", lead, *_sections(rows))
+
+
+def _sections(rows: Sequence[RouteRow]) -> Iterator[Html]:
+    if any(row.results for row in rows):
+        yield section("Cost against accuracy", *_tradeoffs(rows))
+        yield section("Languages", heat_map(rows))
+        yield section("Every figure", *_figures(rows))
+    else:
+        yield section("Nothing is measured yet", element("p", "Measure with: weighbridge replay SUITE --route ROUTE"))
+    yield section("Routes as declared", _traits(rows))
+    yield section("How to read this", items(_READING))
+
+
+def _dates(measured: Sequence[SuiteResult]) -> str:
+    days = sorted(result.card.measured_at[:10] for result in measured if result.card is not None)
+    return f"Measured from {days[0]} to {days[-1]}. " if days else ""
+
+
+def _tradeoffs(rows: Sequence[RouteRow]) -> Iterator[Content]:
+    """A fold for each suite and language, so that sixteen languages stay readable; a suite's first one is open."""
+    for suite, lines in by_suite(rows):
+        for number, line in enumerate(lines):
+            title = element("summary", f"{suite}, {line.language}")
+            yield element("details", title, tradeoff(line.weighed), open=number == 0)
+
+
+def _figures(rows: Sequence[RouteRow]) -> Iterator[Content]:
+    head = ("route", "pass@1 (95% interval)", "", "tasks", *FIGURES)
+    for suite, lines in by_suite(rows):
+        for line in lines:
+            yield table(f"{suite}, {line.language}", head, [_figure_row(item) for item in line.weighed])
+
+
+def _figure_row(weighed: Weighed) -> list[Content]:
+    result = weighed.result
+    card, interval = result.card, result.interval
+    if card is None or card.pass_at_1 is None or interval is None:
+        return [weighed.route, correctness(result), "", *("-" for _ in range(1 + len(FIGURES)))]
+    bar = interval_bar(card.pass_at_1, *interval)
+    return [weighed.route, correctness(result), bar, str(card.tasks), *(shown(result) for shown in FIGURES.values())]
+
+
+def _traits(rows: Sequence[RouteRow]) -> Html:
+    head = ("route", "state", "revision", "price", *TRAITS)
+    body = []
+    for row in rows:
+        state = "serving" if row.facts.healthy else "NOT SERVING"
+        known = [row.name, state, row.facts.revision or "unknown", price(row.facts)]
+        body.append([*known, *(shown(row.facts) for shown in TRAITS.values())])
+    return table("What the gateway's configuration says", head, body)
