@@ -11,7 +11,7 @@ from evaluator.judging.turns import Turns, patience
 from evaluator.languages import Language, Recipe
 from evaluator.sandbox import Limits, Program, Sandbox
 from evaluator.sandbox.files import archive, making_files, with_files
-from evaluator.suites import NONCE, Case, StdioCheck, Task, TestsCheck
+from evaluator.suites import NONCE, Case, StdioCheck, Task, TestsCheck, WordsCheck
 from evaluator.verdict import Status
 
 COMPILE_SECONDS = 60.0
@@ -38,7 +38,7 @@ class _Ran:
 
 
 class ProgramJudge:
-    """For tasks with a ``StdioCheck`` or a ``TestsCheck``."""
+    """For tasks with a ``StdioCheck``, a ``TestsCheck`` or a ``WordsCheck``."""
 
     def __init__(self, sandbox: Sandbox, limits: Limits, turns: Turns) -> None:
         self._sandbox = sandbox
@@ -61,6 +61,8 @@ class ProgramJudge:
         check = task.check
         if isinstance(check, TestsCheck):
             return await self._tests(check, code, language, seconds)
+        if isinstance(check, WordsCheck):
+            return await self._words(check, code, language, seconds)
         assert isinstance(check, StdioCheck)
         return await self._cases(check, code, language, seconds)
 
@@ -77,18 +79,40 @@ class ProgramJudge:
         return Outcome(Status.PASS)
 
     async def _tests(self, check: TestsCheck, code: str, language: Language, seconds: float) -> Outcome:
-        """The secret word depends on the program and on this judge: the program's author cannot know it."""
-        word = hashlib.blake2b(code.encode(errors="replace"), key=self._secret, digest_size=16).hexdigest()
-        recipe = language.recipe(check.before + code + check.after.replace(NONCE, word))
+        word = self._word(code, 0)
+        source = check.before + code + check.after.replace(NONCE, word)
+        ran = await self._source(source, language, seconds)
+        if isinstance(ran, Outcome):
+            return ran
+        if ran.output.rstrip().rpartition(b"\n")[2].strip() == f"{word} {check.tests}".encode():
+            return Outcome(Status.PASS)
+        return Outcome(Status.FAIL, "it ended before its tests had all passed")
+
+    async def _words(self, check: WordsCheck, code: str, language: Language, seconds: float) -> Outcome:
+        first, *others = check.rest
+        words = [self._word(code, number) for number, _ in enumerate(others)]
+        tests = first + "".join(word + piece for word, piece in zip(words, others, strict=True))
+        ran = await self._source(check.before + code + tests, language, seconds)
+        if isinstance(ran, Outcome):
+            return ran
+        failed = [number for number, word in enumerate(words, 1) if word.encode() not in ran.output]
+        if failed:
+            return Outcome(Status.FAIL, f"test {failed[0]} of {len(words)} did not pass")
+        return Outcome(Status.PASS)
+
+    def _word(self, code: str, number: int) -> str:
+        """A secret word, which depends on the program and on this judge: the program's author cannot know it."""
+        said = f"{number}:{code}".encode(errors="replace")
+        return hashlib.blake2b(said, key=self._secret, digest_size=16).hexdigest()
+
+    async def _source(self, source: str, language: Language, seconds: float) -> _Ran | Outcome:
+        """A run that has ended well, or the outcome where there is none."""
+        recipe = language.recipe(source)
         built = await self._build(recipe)
         if isinstance(built, Outcome):
             return built
         ran = await self._run(with_files(built, recipe.run), seconds)
-        if (problem := _ended_badly(ran)) is not None:
-            return problem
-        if ran.output.rstrip().rpartition(b"\n")[2].strip() == f"{word} {check.tests}".encode():
-            return Outcome(Status.PASS)
-        return Outcome(Status.FAIL, "it ended before its tests had all passed")
+        return _ended_badly(ran) or ran
 
     async def _build(self, recipe: Recipe) -> bytes | Outcome:
         """An archive of what running needs, or the outcome where it does not compile."""

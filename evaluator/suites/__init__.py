@@ -12,6 +12,7 @@ from evaluator.suites.suite import (
     SuiteError,
     Task,
     TestsCheck,
+    WordsCheck,
 )
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "SuiteError",
     "Task",
     "TestsCheck",
+    "WordsCheck",
     "load_suite",
 ]

@@ -84,7 +84,20 @@ class TestsCheck:
     """How many there are."""
 
 
-Check = FunctionCheck | StdioCheck | TestsCheck
+@dataclass(frozen=True, slots=True)
+class WordsCheck:
+    """Run a team's own test program, which is ``before + solution + rest[0] + word + rest[1] + word + ...``.
+
+    Each word is another secret of the judge's, printed where a test has passed. The program passes when it has written
+    every word and ended with exit status 0: leaving early, forged lines or a bent ``print`` name no word.
+    """
+
+    before: str
+    rest: tuple[str, ...]
+    """One piece more than there are words; at least two."""
+
+
+Check = FunctionCheck | StdioCheck | TestsCheck | WordsCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,7 @@ class Task:
     prompt: str
     """What the model is asked to complete; a replay sends it verbatim."""
     entry_point: str
+    """The function that the prompt asks for; empty where it asks for a whole program."""
     canonical_solution: str
     """A whole program that passes; empty where the suite has none, which a ``FunctionCheck`` does not allow."""
     check: Check

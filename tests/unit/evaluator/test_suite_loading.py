@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.suites import SuiteError, load_suite
+from evaluator.suites import Case, StdioCheck, SuiteError, WordsCheck, load_suite
 
 OURS = {
     "task_id": "sum/1",
@@ -17,6 +17,9 @@ OURS = {
     "wrong_solutions": ["def total(xs):\n    return 0\n"],
     "tests": [{"args": [[1, 2]], "expected": 3}, {"args": [{"$tuple": [1.5]}], "expected": 1.5}],
 }
+_UNCHECKED = {key: value for key, value in OURS.items() if key not in ("tests", "entry_point")}
+CASES = {**_UNCHECKED, "cases": [{"stdin": "1 2\n", "expected": "3\n"}, {"stdin": "", "expected": "0"}]}
+TEST_FILE = {**_UNCHECKED, "test_file": "import os\n{{solution}}\nprint('{{passed}}')\nprint('{{passed}}')\n"}
 EVALPLUS = {
     "task_id": "HumanEval/900",
     "prompt": "def total(xs):\n",
@@ -43,6 +46,20 @@ def test_our_format(tmp_path: Path) -> None:
     assert part.expected == (3, 1.5)
     assert task.check.oracle == "exact"
     assert task.wrong_solutions == ("def total(xs):\n    return 0\n",)
+
+
+def test_our_format_with_cases(tmp_path: Path) -> None:
+    (task,) = load_suite(write(tmp_path / "payroll.jsonl", CASES)).tasks
+    assert task.check == StdioCheck((Case("1 2\n", "3\n"), Case("", "0")), "lines")
+    assert task.entry_point == ""
+    (task,) = load_suite(write(tmp_path / "payroll.jsonl", {**CASES, "compare": "numbers", "entry_point": "f"})).tasks
+    assert isinstance(task.check, StdioCheck)
+    assert (task.check.oracle, task.entry_point) == ("numbers", "f")
+
+
+def test_our_format_with_a_test_file(tmp_path: Path) -> None:
+    (task,) = load_suite(write(tmp_path / "payroll.jsonl", TEST_FILE)).tasks
+    assert task.check == WordsCheck("import os\n", ("\nprint('", "')\nprint('", "')\n"))
 
 
 def test_evalplus_format(tmp_path: Path) -> None:
@@ -89,6 +106,19 @@ def test_builtin_is_there() -> None:
         ([{**OURS, "entry_point": 3}], ":1: 'entry_point' is int; write a string"),
         ([{**OURS, "wrong_solutions": [3]}], "write a list of strings"),
         ([{"a": 1}], ":1: no known suite format has the keys a; known formats: evalplus, "),
+        ([_UNCHECKED], ":1: the task has no check; give one of 'tests', 'cases', 'test_file'"),
+        ([{**OURS, "cases": []}], ":1: the task has both 'tests' and 'cases'; give one of"),
+        ([{**_UNCHECKED, "tests": OURS["tests"]}], ":1: the task has no 'entry_point'; add a string"),
+        ([{**OURS, "compare": "lines"}], ":1: 'compare' says nothing of 'tests'; remove it"),
+        ([{**CASES, "compare": "exact"}], ":1: 'compare' is 'exact'; write 'lines' or 'numbers'"),
+        ([{**CASES, "cases": []}], ":1: 'cases' is empty; add at least one"),
+        ([{**CASES, "cases": [{"stdin": "", "expect": ""}]}], ":1: case 1 is not an input and its output; write"),
+        ([{**CASES, "cases": [{"stdin": "", "expected": 3}]}], ":1: case 1 holds something that is no string"),
+        ([{**TEST_FILE, "test_file": "print('{{passed}}')"}], ":1: 'test_file' holds {{solution}} 0 times; write"),
+        ([{**TEST_FILE, "test_file": "{{solution}}" * 2}], ":1: 'test_file' holds {{solution}} 2 times; write"),
+        ([{**TEST_FILE, "test_file": "{{solution}}"}], ":1: 'test_file' has no {{passed}}; print one"),
+        ([{**TEST_FILE, "test_file": "{{passed}}{{solution}}"}], "a {{passed}} ahead of {{solution}}; test below"),
+        ([{**TEST_FILE, "test_file": 3}], ":1: 'test_file' is int; write a string"),
         ([{**EVALPLUS, "task_id": "Mbxx/2"}], ":1: 'Mbxx/2' is no task of HumanEval+ or MBPP+"),
         ([{**EVALPLUS, "base_input": [3]}], "no list of arguments"),
         ([""], "the suite holds no task"),
