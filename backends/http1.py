@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
-IDLE_S = 15.0
-_MAX_HEAD_BYTES = 64 * 1024
+_MAX_BODILESS_BYTES = 64 * 1024
 _MAX_BUFFERED_BYTES = 256 * 1024
 _FORBIDDEN = str.maketrans({"\r": None, "\n": None, "\0": None})
 
@@ -51,15 +50,20 @@ class Origin:
 
 
 class Client:
-    """Keeps idle connections for the next request; belongs to one event loop. ``connect_s`` bounds connecting."""
+    """Keeps connections for the next request, ``idle_s`` long; ``connect_s`` bounds connecting.
 
-    def __init__(self, *, connect_s: float) -> None:
+    Belongs to one event loop.
+    """
+
+    def __init__(self, *, connect_s: float, idle_s: float = 15.0) -> None:
         self._connect_s = connect_s
+        self._idle_s = idle_s
         self._idle: dict[tuple[bool, str, int], list[_Connection]] = {}
         self._open: set[_Connection] = set()
         self._origins: dict[str, Origin] = {}
         self._tls: ssl.SSLContext | None = None
         self._sweep: asyncio.TimerHandle | None = None
+        self._closed = False
 
     async def request(
         self, method: str, url: str, path: str, headers: Mapping[str, str], body: bytes = b""
@@ -75,6 +79,8 @@ class Client:
         return await connection.exchange(_head(method, origin, path, headers, len(body)) + body)
 
     async def close(self) -> None:
+        """Breaks off what is under way, and what is asked from now on."""
+        self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
         for connection in list(self._open):
@@ -92,19 +98,24 @@ class Client:
 
     async def _connect(self, origin: Origin) -> "_Connection":
         connection = _Connection(self, origin)
-        tls = self._tls_context() if origin.secure else None
-        connecting = asyncio.get_running_loop().create_connection(lambda: connection, origin.host, origin.port, ssl=tls)
+        try:
+            await self._reach(origin, connection)
+        except BaseException:
+            connection.abort()  # it may have been made in this very moment
+            raise
+        return connection
+
+    async def _reach(self, origin: Origin, connection: "_Connection") -> None:
+        loop, tls = asyncio.get_running_loop(), self._tls_context() if origin.secure else None
         try:
             async with asyncio.timeout(self._connect_s):
-                await connecting
+                await loop.create_connection(lambda: connection, origin.host, origin.port, ssl=tls)
         except TimeoutError as error:
             raise ConnectFailed(f"no connection to {origin.authority} in time") from error
         except OSError as error:
             raise ConnectFailed(f"cannot connect to {origin.authority}: {error.strerror or 'refused'}") from error
-        except asyncio.CancelledError:
-            connection.abort()  # it may have been made in this very moment
-            raise
-        return connection
+        except UnicodeError as error:
+            raise ConnectFailed(f"{origin.authority} is no host name") from error
 
     def _tls_context(self) -> ssl.SSLContext:
         if self._tls is None:
@@ -113,11 +124,15 @@ class Client:
 
     def opened(self, connection: "_Connection") -> None:
         self._open.add(connection)
+        if self._closed:
+            connection.abort()
 
     def freed(self, connection: "_Connection", origin: Origin) -> None:
+        loop = asyncio.get_running_loop()
+        connection.usable_until = loop.time() + self._idle_s
         self._idle.setdefault(origin.key, []).append(connection)
         if self._sweep is None:
-            self._sweep = asyncio.get_running_loop().call_later(IDLE_S, self._close_idle)
+            self._sweep = loop.call_later(self._idle_s, self._close_idle)
 
     def closed(self, connection: "_Connection", origin: Origin) -> None:
         self._open.discard(connection)
@@ -133,7 +148,7 @@ class Client:
             if not connection.is_usable(now):
                 connection.abort()
         if waiting:
-            self._sweep = asyncio.get_running_loop().call_later(IDLE_S, self._close_idle)
+            self._sweep = asyncio.get_running_loop().call_later(self._idle_s, self._close_idle)
 
 
 class Response:
@@ -179,26 +194,27 @@ class _Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._error: ConnectionBroke | None = None
         self._busy = False
-        self._idle_since = 0.0
+        self.usable_until = 0.0
         self._begin()
 
     def _begin(self) -> None:
         self._headers: dict[str, str] = {}
-        self._head_bytes = 0
         self._head_here = False
         self._complete = False
         self._reusable = False
         self._body: list[bytes] = []
         self._buffered = 0
+        self._bodiless = 0
         self._paused = False
 
     def is_usable(self, now: float) -> bool:
-        return self._error is None and now - self._idle_since < IDLE_S and not self._transport.is_closing()
+        return self._error is None and now < self.usable_until and not self._transport.is_closing()
 
     async def exchange(self, request: bytes) -> Response:
         self._begin()
         self._busy = True
-        self._transport.write(request)
+        if self._error is None:  # a new connection may have ended before it is used: uvloop forbids to write then
+            self._transport.write(request)
         try:
             while not self._head_here:
                 await self.changed()
@@ -213,15 +229,18 @@ class _Connection(asyncio.Protocol):
 
     def take_body(self) -> bytes:
         parts, self._body = self._body, []
-        self._buffered = 0
+        self._buffered = self._bodiless = 0
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def abort(self) -> None:
+    def abort(self, why: str = "the connection was closed here") -> None:
+        if self._error is None:
+            self._error = ConnectionBroke(why)
         if self._transport is not None:
             self._transport.abort()
+        self._wake()
 
     async def changed(self) -> None:
         if self._error is not None:
@@ -236,7 +255,6 @@ class _Connection(asyncio.Protocol):
         """The answer was read to its end: the connection waits for its next request, if it can have one."""
         self._busy = False
         if self._error is None and self._reusable and not self._transport.get_write_buffer_size():
-            self._idle_since = asyncio.get_running_loop().time()
             self._client.freed(self, self._origin)
         else:
             self.abort()
@@ -244,12 +262,6 @@ class _Connection(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-    def _break(self, why: str) -> None:
-        if self._error is None:
-            self._error = ConnectionBroke(why)
-        self._transport.abort()
-        self._wake()
 
     # What the transport says.
 
@@ -259,17 +271,17 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self._busy or self._complete:
-            self._break("the server spoke out of turn")
+            self.abort("the server spoke out of turn")
             return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError):
-            self._break("what came is not an HTTP answer")
+            self.abort("what came is not an HTTP answer")
             return
-        if not self._head_here:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MAX_HEAD_BYTES:
-                self._break("the answer's head is too long")
+        if not self._buffered:  # a head, or what stands around a body
+            self._bodiless += len(data)
+            if self._bodiless > _MAX_BODILESS_BYTES:
+                self.abort("the answer's headers are too long")
         elif self._buffered > _MAX_BUFFERED_BYTES and not self._paused:
             self._paused = True
             self._transport.pause_reading()
@@ -278,12 +290,10 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._client.closed(self, self._origin)
-        if self._head_here and not self._complete and error is None and self._ends_with_connection():
-            self._complete = True
-        elif not self._complete and self._error is None:
-            self._error = ConnectionBroke("the connection ended in the middle of the answer")
-        if self._complete and self._error is None:
-            self._error = ConnectionBroke("the connection has ended")
+        if self._error is None:
+            if error is None and self._head_here and self._ends_with_connection():
+                self._complete = True
+            self._error = ConnectionBroke("the connection ended before the answer was complete")
         self._wake()
 
     def _ends_with_connection(self) -> bool:
@@ -319,7 +329,7 @@ class _Connection(asyncio.Protocol):
 
 def _head(method: str, origin: Origin, path: str, headers: Mapping[str, str], length: int) -> bytes:
     lines = [f"{method} {origin.base}{path} HTTP/1.1", f"host: {origin.authority}", "accept-encoding: identity"]
-    lines += [f"{name}: {value.translate(_FORBIDDEN)}" for name, value in headers.items()]
+    lines += [f"{name}: {value}".translate(_FORBIDDEN) for name, value in headers.items()]
     if length or method == "POST":
         lines.append(f"content-length: {length}")
     return "\r\n".join((*lines, "", "")).encode("latin-1", "replace")

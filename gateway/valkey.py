@@ -7,11 +7,13 @@ redis-py takes a connection from a pool for each command and passes a dozen laye
 import asyncio
 import ssl
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
+
+_TURN_S = 0.001
 
 Command = tuple[str | bytes | int, ...]
 
@@ -28,7 +30,7 @@ class ValkeyAddress:
     host: str
     port: int
     secure: bool
-    hello: tuple[Command, ...]
+    hello: tuple[Command, ...] = field(repr=False)
 
     @classmethod
     def of(cls, url: str) -> "ValkeyAddress":
@@ -41,7 +43,8 @@ class ValkeyAddress:
             user = (unquote(parts.username),) if parts.username else ()
             hello.append(("AUTH", *user, unquote(parts.password)))
         unix = parts.scheme == "unix"
-        database = parse_qs(parts.query).get("db", ["0"])[-1] if unix else parts.path.strip("/")
+        path = "" if unix else parts.path.strip("/")
+        database = parse_qs(parts.query).get("db", [path])[-1]
         if database not in ("", "0"):
             hello.append(("SELECT", database))
         secure = parts.scheme in ("rediss", "valkeys")
@@ -63,6 +66,7 @@ class Valkey:
         self._reply_s = reply_s
         self._connection: _Connection | None = None
         self._connecting: asyncio.Task[_Connection] | None = None
+        self._closed = False
 
     async def ask(self, *command: str | bytes | int) -> Any:
         """The reply: bytes, an integer, a list or None. Raises ``ValkeyError``."""
@@ -76,6 +80,8 @@ class Valkey:
         return [_checked(reply.result()) for reply in replies] + [_checked(last)]
 
     async def close(self) -> None:
+        """Whoever waits, or asks from now on, gets ``ValkeyError``."""
+        self._closed = True
         if self._connecting is not None:
             self._connecting.cancel()
         if self._connection is not None:
@@ -85,9 +91,16 @@ class Valkey:
         connection = self._connection
         if connection is not None and connection.alive:
             return connection
-        if self._connecting is None:
-            self._connecting = asyncio.create_task(self._connect())
-        return await asyncio.shield(self._connecting)  # several may wait for it, and any of them may leave
+        if self._closed:
+            raise ValkeyError("the client is closed")
+        connecting = self._connecting
+        if connecting is None:
+            connecting = self._connecting = asyncio.create_task(self._connect())
+            connecting.add_done_callback(_look_at)
+        await asyncio.wait((connecting,))  # several may wait for it, and any of them may leave
+        if connecting.cancelled():
+            raise ValkeyError("the client is closed")
+        return connecting.result()
 
     async def _connect(self) -> "_Connection":
         loop, address = asyncio.get_running_loop(), self._address
@@ -105,7 +118,7 @@ class Valkey:
             connection.abort()
             if isinstance(error, TimeoutError):
                 raise ValkeyError("no connection to Valkey in time") from error
-            if isinstance(error, OSError) and not isinstance(error, ValkeyError):
+            if isinstance(error, OSError | UnicodeError) and not isinstance(error, ValkeyError):
                 raise ValkeyError(str(error)) from error
             raise
         finally:
@@ -127,18 +140,18 @@ class _Connection(asyncio.Protocol):
         self._unsent: list[bytes] = []
 
     def send(self, command: Command) -> "asyncio.Future[Any]":
-        """Everything that is sent in one turn of the event loop goes out in one write."""
+        """Everything that is sent in one turn of the event loop goes out in one write. Raises ``ValkeyError``."""
+        if not self.alive:
+            raise ValkeyError("the connection to Valkey has ended")
+        packed = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub has a tuple of one
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Any] = loop.create_future()
-        if not self.alive:
-            reply.set_exception(ValkeyError("the connection to Valkey has ended"))
-            return reply
         self._waiting.append((loop.time(), reply))
         if self._timer is None:
             self._timer = loop.call_later(self._reply_s, self._look_at_oldest)
         if not self._unsent:
             loop.call_soon(self._flush)
-        self._unsent.append(hiredis.pack_command(command))  # type: ignore[arg-type]  # its stub has a tuple of one
+        self._unsent.append(packed)
         return reply
 
     def abort(self) -> None:
@@ -168,17 +181,19 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._fail("the connection to Valkey has ended")
 
-    def _look_at_oldest(self) -> None:
+    def _look_at_oldest(self, again: bool = False) -> None:
         loop = asyncio.get_running_loop()
         self._timer = None
         if not self._waiting:
             return
         due = self._waiting[0][0] + self._reply_s
-        if due <= loop.time():
+        if due > loop.time():
+            self._timer = loop.call_at(due, self._look_at_oldest)
+        elif not again:  # a loop that was held up may run its timers before it reads what has come
+            self._timer = loop.call_later(_TURN_S, self._look_at_oldest, True)
+        else:
             self._fail("Valkey did not reply in time")
             self.abort()
-        else:
-            self._timer = loop.call_at(due, self._look_at_oldest)
 
     def _fail(self, why: str) -> None:
         self.alive = False
@@ -195,3 +210,9 @@ def _checked(reply: Any) -> Any:
     if isinstance(reply, hiredis.ReplyError):
         raise ValkeyError(str(reply))
     return reply
+
+
+def _look_at(connecting: "asyncio.Task[_Connection]") -> None:
+    """Nobody may be left to hear of a failure."""
+    if not connecting.cancelled():
+        connecting.exception()

@@ -13,4 +13,6 @@ pytest_plugins = [
     "tests.fixtures.otlp_receiver",
     "tests.fixtures.vllm",
     "tests.fixtures.docker",
+    "tests.fixtures.worker_loop",
+    "tests.fixtures.http1",
 ]
