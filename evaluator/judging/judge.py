@@ -82,24 +82,35 @@ class Judge:
 
     async def verdict_on_code(self, task: Task, sample: int, code: str) -> Verdict:
         """The verdict on a whole program."""
+        return await self._verdict_on_code(task, sample, code, without_oracle=Status.UNSCORABLE)
+
+    async def verdict_on_canonical(self, task: Task) -> Verdict:
+        """The verdict on the task's own solution: where it gives no results it fails, and no sample can be scored."""
+        return await self._verdict_on_code(task, 0, task.canonical_solution, without_oracle=Status.FAIL)
+
+    async def _verdict_on_code(self, task: Task, sample: int, code: str, *, without_oracle: Status) -> Verdict:
         language = LANGUAGES.get(task.language)
         if language is None:
             known = ", ".join(LANGUAGES)
             return _verdict(task, sample, Status.UNSCORABLE, f"no such language: {task.language} (there are: {known})")
         if missing := language.missing():
             return _verdict(task, sample, Status.UNSCORABLE, missing)
+        if isinstance(task.check, FunctionCheck) and not isinstance(language, CallsFunctions):
+            why = f"functions in {task.language} cannot be called with values; give the task 'cases' or a 'test_file'"
+            return _verdict(task, sample, Status.UNSCORABLE, why)
         try:
             outcomes = await self._outcomes(task, code, language)
-        except (SandboxError, OracleError, OSError) as error:
+        except OracleError as error:
+            return _verdict(task, sample, without_oracle, str(error))
+        except (SandboxError, OSError) as error:
             return _verdict(task, sample, Status.UNSCORABLE, str(error))
         return _combined(task, sample, outcomes)
 
     async def _outcomes(self, task: Task, code: str, language: Language) -> list[Outcome]:
-        if not isinstance(task.check, FunctionCheck):
-            return [await self._programs.outcome(task, code, language)]
-        if not isinstance(language, CallsFunctions):
-            raise OracleError(f"functions in {task.language} cannot be called with values; give the task other tests")
-        return await self._functions.outcomes(task, code, language)
+        if isinstance(task.check, FunctionCheck):
+            assert isinstance(language, CallsFunctions)
+            return await self._functions.outcomes(task, code, language)
+        return [await self._programs.outcome(task, code, language)]
 
 
 def _combined(task: Task, sample: int, outcomes: Sequence[Outcome]) -> Verdict:

@@ -13,6 +13,7 @@ _COMMANDS = {
     "vllm": "gateway.cli.vllm",
     "replay": "gateway.cli.replay",
     "judge": "gateway.cli.judge",
+    "suite": "gateway.cli.suite",
     "probe": "gateway.cli.probe",
     "matrix": "gateway.cli.matrix",
     "compare": "gateway.cli.compare",

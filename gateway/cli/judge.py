@@ -1,10 +1,8 @@
 """`weighbridge judge`: verdicts on answers that exist already; no gateway, no model."""
 
 import asyncio
-import contextlib
 import json
 import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,12 +17,12 @@ from evaluator.statistics import mean_pass_at_k
 from evaluator.suites import Suite, SuiteError, load_suite
 from evaluator.verdict import Status, Verdict
 from gateway.cli.failure import ConfigFailure, MissingFailure
+from gateway.cli.judging_progress import JudgingProgress
 from gateway.cli.sandbox import packages_option, sandbox
 from gateway.cli.table import columns
 from policies.bounds import wilson
 
 _CONFIDENCE = 0.95
-_PROGRESS_SECONDS = 2.0
 
 
 @click.command()
@@ -75,45 +73,18 @@ async def _judge(
 ) -> Sequence[Verdict]:
     try:
         async with Judge(suite, sandbox(packages), parallel=parallel) as judge:
-            progress = _Progress(len(samples))
-            reporting = asyncio.create_task(progress.report())
-            try:
+            progress = JudgingProgress(len(samples))
+            async with progress.shown():
                 return await asyncio.gather(*(_verdict(judge, sample, progress) for sample in samples))
-            finally:
-                reporting.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await reporting
     except SandboxError as error:
         return [Verdict(s.task.task_id, s.number, Status.UNSCORABLE, detail=str(error)) for s in samples]
 
 
-async def _verdict(judge: Judge, sample: Sample, progress: "_Progress") -> Verdict:
+async def _verdict(judge: Judge, sample: Sample, progress: JudgingProgress) -> Verdict:
     ask = judge.verdict_on_code if sample.is_program else judge.verdict
     verdict = await ask(sample.task, sample.number, sample.text)
-    progress.judged += 1
-    progress.passed += verdict.status is Status.PASS
+    progress.count(verdict)
     return verdict
-
-
-class _Progress:
-    """A line on standard error now and then; on a terminal one that changes."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.judged = 0
-        self.passed = 0
-
-    async def report(self) -> None:
-        end = "\r" if sys.stderr.isatty() else "\n"
-        started = time.monotonic()
-        while True:
-            await asyncio.sleep(_PROGRESS_SECONDS)
-            line = f"judged {self.judged}/{self.total}, {self.passed} pass"
-            if self.judged:
-                line += f", about {(self.total / self.judged - 1) * (time.monotonic() - started):.0f} s left"
-            else:
-                line += ", running canonical solutions first"
-            click.echo(line.ljust(60) + end, err=True, nl=False)
 
 
 def _summary(suite: Suite, verdicts: Sequence[Verdict], seconds: float, *, partial: bool) -> dict[str, object]:
