@@ -41,6 +41,12 @@ class Group:
         """Files; a process that writes 0 to each is in the group."""
         return tuple(str(directory / "cgroup.procs") for directory in self.directories)
 
+    def take(self, process: int) -> None:
+        """Moves a running process and all that it has started here. Raises OSError."""
+        for pid in (process, *_descendants(process)):
+            for procs in self.procs:
+                Path(procs).write_text(str(pid))
+
     def limit(self, memory_bytes: int, processes: int) -> None:
         memory, pids = self.directories[0], self.directories[-1]
         (pids / "pids.max").write_text(str(processes))
@@ -138,6 +144,11 @@ def _version_1(controller: str, own: dict[str, str]) -> Path | None:
         return None
     inner = mount / own[controller].lstrip("/")
     return inner if inner.is_dir() else mount  # in a container the path is the host's
+
+
+def _descendants(process: int) -> list[int]:
+    found = [int(pid) for path in Path(f"/proc/{process}/task").glob("*/children") for pid in path.read_text().split()]
+    return found + [pid for child in found for pid in _descendants(child)]
 
 
 def _write_if_there(path: Path, text: str) -> None:
