@@ -16,14 +16,19 @@ from typing import Self
 
 from evaluator.sandbox import cgroup, seccomp
 from evaluator.sandbox.sandbox import Limits, Program, SandboxError
+from evaluator.sandbox.warm import WarmRun, Zygote
 
 INSTALL = "install it: apt-get install bubblewrap"
 
-_READ_ONLY = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives", "/etc/ld.so.cache")
+_READ_ONLY = (
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
+    "/etc/alternatives", "/etc/ld.so.cache", "/etc/php",
+)  # fmt: skip
 _TMP, _SHM = "/tmp", "/dev/shm"  # noqa: S108 (inside the sandbox)
 _FIRST_UID = 1_900_000_000
 """Run by root, samples get uids from here: nobody's, so that no other user's file or process is within their reach."""
 
+_ZYGOTE_TMP_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
 _STDERR_BYTES = 4096
 
@@ -56,6 +61,7 @@ class Bubblewrap:
         self._started = 0
         self._command: list[str] = []
         self._filter = seccomp.program()
+        self._zygotes: dict[str, Zygote] = {}
 
     @property
     def limits_by(self) -> str:
@@ -75,11 +81,13 @@ class Bubblewrap:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        for zygote in self._zygotes.values():
+            await zygote.close()
         if self._groups:
             await asyncio.to_thread(self._groups.close)
 
     @asynccontextmanager
-    async def start(self, program: Program, limits: Limits) -> AsyncIterator["BubblewrapRun"]:
+    async def start(self, program: Program, limits: Limits) -> AsyncIterator["BubblewrapRun | WarmRun"]:
         slot = self._take_slot(limits)
         try:
             starting = asyncio.create_task(self._spawn(program, limits, slot))
@@ -93,6 +101,12 @@ class Bubblewrap:
             if slot:
                 self._free.append(slot)
 
+    def _zygote(self, source: str) -> Zygote:
+        if source not in self._zygotes:
+            options = ["--size", str(_ZYGOTE_TMP_BYTES), "--tmpfs", _TMP, "--chdir", _TMP, "--remount-ro", "/"]
+            self._zygotes[source] = Zygote([*self._command, *options], source, self._filter)
+        return self._zygotes[source]
+
     def _take_slot(self, limits: Limits) -> cgroup.Group | None:
         if self._groups is None:
             return None
@@ -103,8 +117,10 @@ class Bubblewrap:
             raise SandboxError(f"no cgroup can be made: {error}") from error
         return group
 
-    async def _spawn(self, program: Program, limits: Limits, slot: cgroup.Group | None) -> "BubblewrapRun":
+    async def _spawn(self, program: Program, limits: Limits, slot: cgroup.Group | None) -> "BubblewrapRun | WarmRun":
         self._started += 1
+        if program.warm is not None and slot is not None and os.geteuid() == 0:
+            return await self._zygote(program.warm).start(limits, program.stdin, _FIRST_UID + self._started, slot)
         info_read, info_write = os.pipe()
         filter_fd = _memory_file(self._filter)
         options = ["--size", str(limits.tmp_bytes), "--perms", "1777", "--tmpfs", _TMP, "--chdir", _TMP]
