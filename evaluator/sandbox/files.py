@@ -10,7 +10,7 @@ from evaluator.sandbox.sandbox import Program
 _UNPACK = 'dd bs="$1" count=1 iflag=fullblock status=none | tar xf - || exit 125; shift; exec "$@"'
 _UNPACK_AND_KEEP = (
     'dd bs="$1" count=1 iflag=fullblock status=none | tar xf - || exit 125; keep=$2; shift 2; '
-    '"$@" >&2 </dev/null || exit 1; tar cf - -- $keep'
+    '"$@" >&2 </dev/null || exit 1; [ -z "$keep" ] || tar cf - -- $keep'
 )
 
 
