@@ -2,12 +2,19 @@
 
 from collections.abc import Mapping
 
+from evaluator.languages.bash import Bash
 from evaluator.languages.cpp import Cpp
+from evaluator.languages.csharp import CSharp
+from evaluator.languages.java import Java
 from evaluator.languages.javascript import JavaScript
 from evaluator.languages.language import CallsFunctions, Language, Recipe
+from evaluator.languages.lua import Lua
+from evaluator.languages.perl import Perl
+from evaluator.languages.php import Php
 from evaluator.languages.python import Python
+from evaluator.languages.ruby import Ruby
 
-_ALL: tuple[Language, ...] = (Python(), JavaScript(), Cpp())
+_ALL: tuple[Language, ...] = (Python(), JavaScript(), Bash(), Cpp(), CSharp(), Java(), Lua(), Perl(), Php(), Ruby())
 
 LANGUAGES: Mapping[str, Language] = {language.name: language for language in _ALL}
 

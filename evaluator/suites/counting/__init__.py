@@ -2,8 +2,17 @@
 
 from collections.abc import Callable, Mapping
 
-from evaluator.suites.counting import cpp
+from evaluator.suites.counting import bash, cpp, csharp, java, lua, perl, php, ruby
 from evaluator.suites.suite import TestsCheck
 
-MULTIPL_E: Mapping[str, Callable[[str], TestsCheck]] = {"cpp": cpp.multipl_e}
+MULTIPL_E: Mapping[str, Callable[[str], TestsCheck]] = {
+    "cpp": cpp.multipl_e,
+    "cs": csharp.multipl_e,
+    "java": java.multipl_e,
+    "lua": lua.multipl_e,
+    "php": php.multipl_e,
+    "pl": perl.multipl_e,
+    "rb": ruby.multipl_e,
+    "sh": bash.multipl_e,
+}
 """By MultiPL-E's name of the language; each takes a task's ``tests`` and raises ``SuiteError`` where it finds none."""
