@@ -3,15 +3,16 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from evaluator.replaying.plan import Plan
-from evaluator.statistics import mean_pass_at_k, quantile
+from evaluator.statistics import mean_pass_at_k, quantile, source_problem
 from evaluator.store.records import Outcome, Sample
 from evaluator.store.run_folder import RunFolder
 from evaluator.verdict import Status
-from policies.bounds import wilson
-from policies.scorecard import Scorecard
+from policies.correctness import Correctness
+from policies.scorecard import ALL_LANGUAGES, Scorecard, Unit
 
 UNROUTED = "unrouted"
 """Stands for the route in a policy's failures that no route answered for."""
@@ -19,6 +20,7 @@ UNROUTED = "unrouted"
 
 @dataclass(slots=True)
 class _TaskCount:
+    problem: str
     scored: int = 0
     passes: int = 0
     base_passes: int = 0
@@ -61,7 +63,7 @@ class Tally:
             self.reasons[outcome.detail] += 1
         self.has_base |= outcome.base is not None
         if outcome.status.scored:
-            task = self.tasks.setdefault(sample.task_id, _TaskCount())
+            task = self.tasks.setdefault(sample.task_id, _TaskCount(source_problem(sample.task_id, sample.language)))
             task.scored += 1
             task.passes += outcome.status is Status.PASS
             task.base_passes += outcome.base is Status.PASS
@@ -99,8 +101,18 @@ class Tally:
         """pass@k; None unless every task has ``k`` scored samples."""
         return mean_pass_at_k([(task.scored, task.passes) for task in self.tasks.values()], k)
 
-    def interval(self, confidence: float) -> tuple[float, float]:
-        return wilson(self.pass_at_1 or 0.0, len(self.tasks), confidence)
+    @property
+    def correctness(self) -> Correctness:
+        once = all(task.scored == 1 for task in self.tasks.values())
+        return Correctness(self.pass_at_1, len(self.tasks), once, self.units())
+
+    def units(self) -> tuple[Unit, ...]:
+        """How often which sum of x occurs among source problems of which number of tasks."""
+        problems: dict[str, list[Fraction]] = {}
+        for task in self.tasks.values():
+            problems.setdefault(task.problem, []).append(Fraction(task.passes, task.scored))
+        kinds = Counter((sum(x), len(x)) for x in problems.values())
+        return tuple(Unit(float(x), tasks, count) for (x, tasks), count in sorted(kinds.items()))
 
 
 def _mean(values: list[float]) -> float | None:
@@ -124,16 +136,22 @@ def settled_samples(folder: RunFolder) -> Iterator[tuple[Sample, Outcome | None]
 
 
 def tallies(plan: Plan, folder: RunFolder) -> dict[Group, Tally]:
-    """A tally a route, revision and language, in the order in which they first answered."""
+    """A tally a route, revision and language, in the order in which they first answered.
+
+    Where the plan has several languages, tallies of all of them together come last.
+    """
     languages = {task.task_id: task.language for task in plan.tasks}
+    together = [ALL_LANGUAGES] if len(set(languages.values())) > 1 else []
     groups: dict[Group, Tally] = {}
     for sample, outcome in settled_samples(folder):
-        tally = groups.setdefault(_group(plan, sample, languages[sample.task_id]), Tally())
-        if outcome is None:
-            tally.add_repeat()
-        else:
-            tally.add(sample, outcome)
-    return groups
+        sample = replace(sample, language=languages[sample.task_id])
+        for language in (sample.language, *together):
+            tally = groups.setdefault(_group(plan, sample, language), Tally())
+            if outcome is None:
+                tally.add_repeat()
+            else:
+                tally.add(sample, outcome)
+    return dict(sorted(groups.items(), key=lambda item: item[0].language == ALL_LANGUAGES))
 
 
 def _group(plan: Plan, sample: Sample, language: str) -> Group:
@@ -146,7 +164,10 @@ def _group(plan: Plan, sample: Sample, language: str) -> Group:
 
 
 def scorecards(plan: Plan, folder: RunFolder, manifest: Mapping[str, object]) -> list[Scorecard]:
-    """One for each route, revision and language that answered or failed, unless only from a cache."""
+    """One for each route, revision and language that answered or failed, unless only from a cache.
+
+    A suite in several languages has one more for each route and revision, for all of them together, the last ones.
+    """
     return [
         _scorecard(plan, group, tally, folder.run_id, manifest)
         for group, tally in tallies(plan, folder).items()
@@ -156,7 +177,7 @@ def scorecards(plan: Plan, folder: RunFolder, manifest: Mapping[str, object]) ->
 
 def _scorecard(plan: Plan, group: Group, tally: Tally, run_id: str, manifest: Mapping[str, object]) -> Scorecard:
     """Whole only if this one revision was asked every task of the language, as often as planned, by its own name."""
-    planned = plan.samples * sum(task.language == group.language for task in plan.tasks)
+    planned = plan.samples * sum(group.language in (task.language, ALL_LANGUAGES) for task in plan.tasks)
     partial = plan.is_slice or plan.target.kind == "policy" or tally.asked != planned
     subject = Subject(run_id, plan.suite_name, plan.suite_hash, plan.samples)
     return scorecard(subject, group, tally, manifest, partial=partial)
@@ -192,6 +213,7 @@ def scorecard(
         no_answer=no_answer,
         unscorable=unscorable,
         pass_at_1=tally.pass_at_1,
+        units=tally.units(),
         statuses={status.value: tally.statuses[status] for status in Status if tally.statuses[status]},
         base_pass_at_1=tally.base_pass_at_1,
         ttft_p50_ms=quantile(tally.ttft_ms, 0.50),

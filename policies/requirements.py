@@ -6,7 +6,7 @@ from math import floor
 from typing import ClassVar, Literal, Protocol
 
 from backends.route import Residency, Route
-from policies.bounds import wilson_lower
+from policies.correctness import Correctness
 from policies.scorecard import Evidence, Scorecard
 
 MAX_UNSCORED_SHARE = 0.02
@@ -44,7 +44,7 @@ class Requirement(Protocol):
 class PassAt1:
     """The lower confidence bound of pass@1 on ``suite`` is at least ``at_least``.
 
-    ``language`` None is for suites in one language.
+    ``language`` None is the whole suite: its only language, or all of them together.
     """
 
     name: ClassVar[str] = "pass_at_1"
@@ -65,7 +65,7 @@ class PassAt1:
         if card.pass_at_1 is None or card.tasks < self.min_tasks:
             reason = f"{self._where} was scored on {card.tasks} tasks, fewer than the required {self.min_tasks}"
             return Finding(self.name, False, f"{reason}; run {card.run_id}", None, card.run_id, measured=False)
-        bound = wilson_lower(card.pass_at_1, card.tasks, self.confidence)
+        bound = Correctness.of(card).lower(self.confidence)
         kept = bound >= self.at_least
         # Rounded down: a bound just below the bar must not read as if it met it.
         shown = floor(bound * 1000) / 1000

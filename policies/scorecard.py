@@ -6,6 +6,18 @@ from typing import Literal, Protocol
 
 Origin = Literal["measured", "published"]
 
+ALL_LANGUAGES = "all"
+"""The language of a scorecard that is about all languages of its suite together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """``count`` source problems with ``tasks`` tasks each, one a language, whose x add up to ``x``."""
+
+    x: float
+    tasks: int
+    count: int
+
 
 @dataclass(frozen=True, slots=True)
 class Scorecard:
@@ -33,6 +45,8 @@ class Scorecard:
     unscorable: int
     pass_at_1: float | None
     """None when nothing was scored."""
+    units: tuple[Unit, ...] = ()
+    """What the bounds need: how x is distributed over independent units. Empty when not told."""
     statuses: Mapping[str, int] = field(default_factory=dict)
     """Samples by status (pass, fail, timeout, compile_error, no_code, no_answer, unscorable)."""
     base_pass_at_1: float | None = None
@@ -57,7 +71,8 @@ class Evidence(Protocol):
     def scorecard(self, route: str, revision: str, suite: str, language: str | None) -> Scorecard | None:
         """The newest whole scorecard of this revision, or the newest partial one when none is whole.
 
-        ``language`` None asks for the suite's only language, and finds nothing when it was measured in several.
+        ``language`` None asks for the whole suite: its only language, or else all of them together, if such a scorecard
+        is there.
         """
         ...
 

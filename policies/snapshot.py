@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from policies.scorecard import Scorecard
+from policies.scorecard import ALL_LANGUAGES, Scorecard
 
 _FIELDS = tuple(item.name for item in fields(Scorecard))
 _COUNTS = ("tasks", "repetitions", "asked", "scored", "no_answer", "unscorable")
@@ -33,9 +33,9 @@ class Snapshot:
 
     def scorecard(self, route: str, revision: str, suite: str, language: str | None) -> Scorecard | None:
         found = [card for card in self.of_revision(route, revision) if card.suite == suite]
-        if language is not None:
-            found = [card for card in found if card.language == language]
-        return found[0] if len(found) == 1 else None
+        if language is not None or len(found) > 1:
+            found = [card for card in found if card.language == (language or ALL_LANGUAGES)]
+        return found[0] if found else None
 
     def of_revision(self, route: str, revision: str) -> tuple[Scorecard, ...]:
         return self._by_revision.get((route, revision), ())
@@ -123,10 +123,22 @@ def _broken_rules(card: Scorecard) -> Iterable[tuple[bool, str]]:
     most = card.tasks * card.repetitions
     yield not card.tasks <= card.scored <= most, f"{card.scored} scored samples do not fit {card.tasks} tasks"
     yield (card.pass_at_1 is None) != (card.tasks == 0), "pass_at_1 is null when and only when no task was scored"
+    yield from _broken_units(card)
     shares = (card.pass_at_1, card.base_pass_at_1)
     yield any(not 0 <= share <= 1 for share in shares if share is not None), "pass_at_1 lies between 0 and 1"
     times = [getattr(card, name) for name in _TIMES]
     yield any(time < 0 for time in times if time is not None), "times are not negative"
+
+
+def _broken_units(card: Scorecard) -> Iterable[tuple[bool, str]]:
+    units = card.units
+    fits = all(unit.count > 0 < unit.tasks and 0 <= unit.x <= unit.tasks for unit in units)
+    yield not fits, "units are at least one, of at least one task each, with an x between 0 and that number"
+    tasks = sum(unit.tasks * unit.count for unit in units)
+    yield bool(units) and tasks != card.tasks, f"units have {tasks} tasks, and the scorecard {card.tasks}"
+    total = sum(unit.x * unit.count for unit in units)
+    differs = abs(total - (card.pass_at_1 or 0.0) * card.tasks) > 1e-6 * max(1, card.tasks)
+    yield bool(units) and differs, "the mean over units is not pass_at_1"
 
 
 def _is_utc(moment: str) -> bool:

@@ -71,6 +71,7 @@ class Asker:
                     request_ids=tuple(request_ids),
                     route=failure.headers.get("x-weighbridge-route"),
                     revision=failure.headers.get("x-weighbridge-revision"),
+                    language=task.language,
                 )
             request_ids += _request_id(answer.headers)
             return _answered(task, number, asked_at, tries, tuple(request_ids), answer)
@@ -107,4 +108,5 @@ def _answered(
         total_ms=answer.total_ms,
         input_tokens=usage.input_tokens if usage else 0,
         output_tokens=usage.output_tokens if usage else 0,
+        language=task.language,
     )

@@ -51,7 +51,8 @@ class Summary:
 
     def as_json(self) -> dict[str, object]:
         tally = self.tally
-        low, high = tally.interval(_CONFIDENCE)
+        correctness = tally.correctness
+        low, high = correctness.interval(_CONFIDENCE) or (0.0, 1.0)
         return {
             "run_id": self.folder.name,
             "folder": str(self.folder),
@@ -63,7 +64,7 @@ class Summary:
                 "tasks": len(tally.tasks),
                 "repetitions": self.plan.samples,
                 "pass_at_1": tally.pass_at_1,
-                "interval": {"low": low, "high": high, "confidence": _CONFIDENCE, "method": "wilson"},
+                "interval": {"low": low, "high": high, "confidence": _CONFIDENCE, "method": correctness.method},
                 f"pass_at_{self.plan.samples}": tally.pass_at(self.plan.samples),
                 "base_pass_at_1": tally.base_pass_at_1,
                 "asked": tally.asked,
@@ -91,7 +92,7 @@ class Summary:
 
     def _correctness(self) -> str:
         tally, k = self.tally, self.plan.samples
-        low, high = tally.interval(_CONFIDENCE)
+        low, high = tally.correctness.interval(_CONFIDENCE) or (0.0, 1.0)
         parts = [f"  pass@1   {share(tally.pass_at_1)}  [{low:.3f}, {high:.3f}] at 95%, n = {len(tally.tasks)} tasks"]
         if k > 1:
             parts.append(f"pass@{k} {share(tally.pass_at(k))}")

@@ -28,6 +28,8 @@ class Sample:
     total_ms: float | None = None
     input_tokens: int = 0
     output_tokens: int = 0
+    language: str = ""
+    """The task's; empty in runs of earlier versions."""
 
     @property
     def key(self) -> tuple[str, int]:

@@ -13,7 +13,7 @@ from policies.scorecard import Scorecard
 _MOST_FLIPS_SHOWN = 20
 _NOT_PAIRED = "not compared task by task: the samples of both runs would be needed (name two runs, or their folders)"
 NOTE = (
-    "pass@1 is the mean over tasks, with its 95% Wilson interval. Times and costs are those of the same runs; a solved"
+    "pass@1 is the mean over tasks, with its 95% interval. Times and costs are those of the same runs; a solved"
     " task costs the whole run, failures too, over its passes."
 )
 

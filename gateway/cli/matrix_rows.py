@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from policies.bounds import wilson
+from policies.correctness import Correctness
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot, newest
 
@@ -96,8 +96,8 @@ class RouteRow:
 
 
 def interval(card: Scorecard) -> tuple[float, float] | None:
-    """Wilson's interval of pass@1 at ``CONFIDENCE``; None when nothing was scored."""
-    return None if card.pass_at_1 is None else wilson(card.pass_at_1, card.tasks, CONFIDENCE)
+    """Of pass@1 at ``CONFIDENCE``; None when nothing was scored."""
+    return Correctness.of(card).interval(CONFIDENCE)
 
 
 def routes_of(models: object) -> dict[str, Facts]:

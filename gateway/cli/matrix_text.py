@@ -10,7 +10,7 @@ from gateway.cli.matrix_rows import Facts, RouteRow, SuiteResult
 from gateway.cli.table import columns, markdown, wrapped
 
 NOTE = (
-    "pass@1 is the mean over tasks, with its 95% Wilson interval; no_answer and unscorable count samples without a"
+    "pass@1 is the mean over tasks, with its 95% interval; no_answer and unscorable count samples without a"
     " score. Costs and times (p50/p99: first token, whole request) are those of the same run; a solved task costs the"
     " whole run, failures too, over its passes."
 )

@@ -244,10 +244,14 @@ async def test_a_revision_that_changes_half_way_makes_two_partial_cards(bench: B
     ]
 
 
-async def test_languages_get_a_card_each(bench: Bench) -> None:
+async def test_languages_get_a_card_each_and_one_together(bench: Bench) -> None:
     bench.suite = replace(bench.suite, tasks=(_task(0), _task(1, "rust"), _task(2, "rust")))
     cards = await bench.run(await bench.plan(samples=2))
-    assert [(card.language, card.asked, card.partial) for card in cards] == [("python", 2, False), ("rust", 4, False)]
+    assert [(card.language, card.asked, card.partial) for card in cards] == [
+        ("python", 2, False),
+        ("rust", 4, False),
+        ("all", 6, False),
+    ]
 
 
 async def test_an_endpoint_without_a_ledger_has_unknown_cost(tmp_path: Path) -> None:

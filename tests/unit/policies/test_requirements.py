@@ -15,7 +15,7 @@ from policies.requirements import (
     Requirement,
     ResidencyIs,
 )
-from policies.scorecard import Scorecard
+from policies.scorecard import Scorecard, Unit
 from policies.snapshot import Snapshot
 
 ROUTE = Route("a", "vllm", "m", Price(), revision=Revision("one"))
@@ -28,7 +28,7 @@ def test_pass_at_1_names_bound_mean_tasks_bar_and_run(make_card: MakeCard) -> No
     evidence = Snapshot(1, (make_card("a", REVISION, 0.787, run_id="2026-11-23-x"),))
     finding = PassAt1("humaneval+", 0.80).judge(ROUTE, evidence)
     assert finding.reason == (
-        "pass@1 on humaneval+ is at least 0.729 with 95% confidence (0.787 over 164 tasks),"
+        "pass@1 on humaneval+ is at least 0.727 with 95% confidence (0.787 over 164 tasks),"
         " below the required 0.8; run 2026-11-23-x"
     )
     assert (finding.kept, finding.run_id) == (False, "2026-11-23-x")
@@ -42,7 +42,7 @@ def test_pass_at_1_gates_on_the_lower_bound(make_card: MakeCard) -> None:
 
 
 def test_a_bound_just_below_the_bar_does_not_read_as_if_it_met_it(make_card: MakeCard) -> None:
-    finding = PassAt1("humaneval+", 0.80).judge(ROUTE, Snapshot(1, (make_card("a", REVISION, 0.8512),)))
+    finding = PassAt1("humaneval+", 0.80).judge(ROUTE, Snapshot(1, (make_card("a", REVISION, 0.8532),)))
     assert finding.figure is not None and 0.7995 < finding.figure < 0.80
     assert not finding.kept and "at least 0.799 with" in finding.reason
 
@@ -64,6 +64,24 @@ def test_another_revision_is_unmeasured(make_card: MakeCard) -> None:
     finding = PassAt1("humaneval+", 0.1).judge(ROUTE, Snapshot(1, (make_card("a", "another"),)))
     assert not finding.kept and not finding.measured
     assert finding.reason == f"not measured on humaneval+ at revision {REVISION}"
+
+
+def test_repetitions_gate_on_units_and_not_on_samples(make_card: MakeCard) -> None:
+    gate = PassAt1("humaneval+", 0.80)
+    steady = (Unit(0, 1, 10), Unit(2 / 3, 1, 30), Unit(1, 1, 124))
+    for units, kept in ((steady, True), ((Unit(0, 1, 20), Unit(1, 1, 144)), False)):
+        card = make_card("a", REVISION, 144 / 164, repetitions=3, asked=492, scored=492, units=units)
+        assert gate.judge(ROUTE, Snapshot(1, (card,))).kept is kept
+    untold = make_card("a", REVISION, 144 / 164, repetitions=3, asked=492, scored=492)
+    figure = gate.judge(ROUTE, Snapshot(1, (untold,))).figure
+    assert figure == pytest.approx(0.8066, abs=5e-5)
+
+
+def test_a_policy_without_a_language_asks_for_all_of_them_together(make_card: MakeCard) -> None:
+    together = make_card("a", REVISION, 0.9, language="all", tasks=20, units=(Unit(1.8, 2, 10),))
+    cards = (make_card("a", REVISION, language="python"), make_card("a", REVISION, language="rust"), together)
+    finding = PassAt1("humaneval+", 0.5).judge(ROUTE, Snapshot(1, cards))
+    assert finding.kept and "over 20 tasks" in finding.reason
 
 
 def test_published_figures_are_no_evidence(make_card: MakeCard) -> None:

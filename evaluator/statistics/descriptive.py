@@ -1,4 +1,4 @@
-"""Quantiles and pass@k. Confidence bounds live in policies/bounds.py, where decisions need them too."""
+"""Quantiles and pass@k."""
 
 import math
 from collections.abc import Iterable, Sequence
