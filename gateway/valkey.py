@@ -13,8 +13,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
 
-_TURN_S = 0.001
-
 Command = tuple[str | bytes | int, ...]
 
 
@@ -181,19 +179,17 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._fail("the connection to Valkey has ended")
 
-    def _look_at_oldest(self, again: bool = False) -> None:
+    def _look_at_oldest(self) -> None:
         loop = asyncio.get_running_loop()
         self._timer = None
         if not self._waiting:
             return
         due = self._waiting[0][0] + self._reply_s
-        if due > loop.time():
-            self._timer = loop.call_at(due, self._look_at_oldest)
-        elif not again:  # a loop that was held up may run its timers before it reads what has come
-            self._timer = loop.call_later(_TURN_S, self._look_at_oldest, True)
-        else:
+        if due <= loop.time():
             self._fail("Valkey did not reply in time")
             self.abort()
+        else:
+            self._timer = loop.call_at(due, self._look_at_oldest)
 
     def _fail(self, why: str) -> None:
         self.alive = False
