@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from evaluator.languages.bash import Bash
+from evaluator.languages.cobol import Cobol
 from evaluator.languages.cpp import Cpp
 from evaluator.languages.csharp import CSharp
+from evaluator.languages.fortran import Fortran
 from evaluator.languages.java import Java
 from evaluator.languages.javascript import JavaScript
 from evaluator.languages.language import CallsFunctions, Language, Recipe
@@ -14,7 +16,20 @@ from evaluator.languages.php import Php
 from evaluator.languages.python import Python
 from evaluator.languages.ruby import Ruby
 
-_ALL: tuple[Language, ...] = (Python(), JavaScript(), Bash(), Cpp(), CSharp(), Java(), Lua(), Perl(), Php(), Ruby())
+_ALL: tuple[Language, ...] = (
+    Python(),
+    JavaScript(),
+    Bash(),
+    Cobol(),
+    Cpp(),
+    CSharp(),
+    Fortran(),
+    Java(),
+    Lua(),
+    Perl(),
+    Php(),
+    Ruby(),
+)
 
 LANGUAGES: Mapping[str, Language] = {language.name: language for language in _ALL}
 

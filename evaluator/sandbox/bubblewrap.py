@@ -22,7 +22,7 @@ INSTALL = "install it: apt-get install bubblewrap"
 
 _READ_ONLY = (
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
-    "/etc/alternatives", "/etc/ld.so.cache", "/etc/java-17-openjdk", "/etc/mono", "/etc/php",
+    "/etc/alternatives", "/etc/ld.so.cache", "/etc/gnucobol", "/etc/java-17-openjdk", "/etc/mono", "/etc/php",
 )  # fmt: skip
 _TMP, _SHM = "/tmp", "/dev/shm"  # noqa: S108 (inside the sandbox)
 _FIRST_UID = 1_900_000_000
