@@ -14,9 +14,6 @@ from evaluator.sandbox import Limits, Run, Sandbox, SandboxError
 from evaluator.suites import Suite, Task
 from evaluator.verdict import Status
 
-START_SECONDS = 5.0
-"""What the solution's own top level may take (imports, tables), a part."""
-
 _SLACK_SECONDS = 0.15
 """Results come in batches of up to 0.05 s, and the host may be busy."""
 
@@ -95,17 +92,17 @@ class FunctionJudge:
             async with self._sandbox.start(program, self._limits) as run:
                 records = Records(run)
                 await records.ready()
-                async for outcome in _judge_parts(records, run, rest, longer):
+                async for outcome in _judge_parts(records, run, rest, language.start_seconds, longer):
                     outcomes.append(outcome)
         return outcomes
 
 
 async def _judge_parts(
-    records: Records, run: Run, oracle: Sequence[PartOracle], longer: float
+    records: Records, run: Run, oracle: Sequence[PartOracle], start: float, longer: float
 ) -> AsyncIterator[Outcome]:
     """The outcomes of a run's parts in order; at least one, and no more once the run has to be killed."""
     for part in oracle:
-        reader = _PartReader(records, part, longer)
+        reader = _PartReader(records, part, start * longer, longer)
         outcome = await reader.outcome()
         if outcome.status is Status.COMPILE_ERROR:
             for _ in oracle:
@@ -121,12 +118,13 @@ async def _judge_parts(
 class _PartReader:
     """Follows one part's records, and stops at the first wrong one."""
 
-    def __init__(self, records: Records, oracle: PartOracle, longer: float) -> None:
+    def __init__(self, records: Records, oracle: PartOracle, start: float, longer: float) -> None:
         self._records = records
         self._oracle = oracle
+        self._start_seconds = start
         self._longer = longer
         self._clock = asyncio.get_running_loop().time
-        self._end = self._clock() + (START_SECONDS + oracle.seconds) * longer
+        self._end = self._clock() + start + oracle.seconds * longer
         self._ended = False
 
     async def outcome(self) -> Outcome:
@@ -159,7 +157,7 @@ class _PartReader:
         return False
 
     async def _start(self) -> Outcome | None:
-        record = await self._records.next(self._clock() + START_SECONDS * self._longer)
+        record = await self._records.next(self._clock() + self._start_seconds)
         if record and record.kind is Kind.COMPILE_ERROR:
             return Outcome(Status.COMPILE_ERROR, one_line(record.payload))
         return None if record and record.kind is Kind.STARTED else self._broken(record, "")

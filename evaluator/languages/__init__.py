@@ -15,6 +15,7 @@ from evaluator.languages.perl import Perl
 from evaluator.languages.php import Php
 from evaluator.languages.python import Python
 from evaluator.languages.ruby import Ruby
+from evaluator.languages.typescript import TypeScript
 
 _ALL: tuple[Language, ...] = (
     Python(),
@@ -29,6 +30,7 @@ _ALL: tuple[Language, ...] = (
     Perl(),
     Php(),
     Ruby(),
+    TypeScript(),
 )
 
 LANGUAGES: Mapping[str, Language] = {language.name: language for language in _ALL}

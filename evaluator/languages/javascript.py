@@ -1,7 +1,8 @@
 """JavaScript under node: a runner reads the calls and streams what they return.
 
-Arguments and results are what JSON knows. A whole number comes back as an int (1.0 is 1 there), ``undefined``, a Map or
-a Set as nothing that equals anything; a promise is awaited. ``console.assert`` fails no process: results alone count.
+Arguments and results are what JSON knows. A whole number comes back as an int (1.0 is 1 there), ``undefined`` as null,
+a Map or a Set as nothing that equals anything; a promise is awaited. ``console.assert`` fails no process: results alone
+count.
 """
 
 import json
@@ -20,6 +21,7 @@ class JavaScript:
 
     name = "javascript"
     tags = frozenset({"javascript", "js", "node", "nodejs", "mjs", "cjs"})
+    start_seconds = 5.0
 
     def __init__(self, path: str = "/usr/local/bin:/usr/bin:/bin") -> None:
         self._path = path
@@ -33,18 +35,29 @@ class JavaScript:
         return Recipe({"main.js": source.encode()}, ("node", "main.js"), compile=("node", "--check", "main.js"))
 
     def pack(self, inputs: Sequence[tuple[object, ...]], slow: Sequence[bool]) -> bytes:
-        calls = [{"args": _json(args), "first": first} for args, first in zip(inputs, slow, strict=True)]
-        return json.dumps(calls).encode()
+        return pack(inputs, slow)
 
     def calls(self, source: str, entry_point: str, parts: Sequence[bytes], *, timed: bool = False) -> Program:
-        job = {
-            "runner": _RUNNER,
-            "source": source,
-            "entryPoint": entry_point,
-            "timed": timed,
-            "parts": [json.loads(part) for part in parts],
-        }
-        return Program(("node", "-e", _RUNNER), stdin=json.dumps(job).encode())
+        return calls(source, entry_point, parts, timed=timed)
+
+
+def pack(inputs: Sequence[tuple[object, ...]], slow: Sequence[bool]) -> bytes:
+    """See ``CallsFunctions``."""
+    packed = [{"args": _json(args), "first": first} for args, first in zip(inputs, slow, strict=True)]
+    return json.dumps(packed).encode()
+
+
+def calls(source: str, entry_point: str, parts: Sequence[bytes], *, timed: bool, compiler: str = "") -> Program:
+    """See ``CallsFunctions``. ``compiler``: a module that makes JavaScript of the source."""
+    job = {
+        "runner": _RUNNER,
+        "compiler": compiler,
+        "source": source,
+        "entryPoint": entry_point,
+        "timed": timed,
+        "parts": [json.loads(part) for part in parts],
+    }
+    return Program(("node", "-e", _RUNNER), stdin=json.dumps(job).encode())
 
 
 def _json(args: tuple[object, ...]) -> str:

@@ -1,7 +1,7 @@
 // Runs inside the sandbox under node: executes a solution, calls its function, streams what it returns.
 //
-// Nothing here decides a verdict: expected values never enter. Read from descriptor 0, as JSON: {runner, source, entryPoint,
-// timed, parts}; a part is a list of {args, first}, `args` JSON text, so that every call gets a fresh copy. Written to
+// Nothing here decides a verdict: expected values never enter. Read from descriptor 0, as JSON: {runner, compiler, source,
+// entryPoint, timed, parts}; `compiler`, if any: a module that makes JavaScript of another language. A part is a list of {args, first}, `args` JSON text, so that every call gets a fresh copy. Written to
 // descriptor 1: the records of evaluator.judging.records, values encoded as evaluator.judging.serialise says. Each part runs in a process of
 // its own, which is this file again with one part's calls instead of parts.
 "use strict";
@@ -103,7 +103,7 @@
   function pieces(value, depth, budget) {
     budget.items -= 1;
     if (depth === 0 || budget.items < 0) throw new TooLarge();
-    if (value === null) return [Buffer.from("N")];
+    if (value === null || value === undefined) return [Buffer.from("N")];
     if (value === true) return [Buffer.from("T")];
     if (value === false) return [Buffer.from("F")];
     if (typeof value === "number") return [Number.isSafeInteger(value) ? integer(value) : float(value)];
@@ -159,6 +159,12 @@
     writer.flush();
   }
 
+  function compiled({ compiler, source }) {
+    const found = { exports: {} };
+    new Function("module", "exports", "require", compiler)(found, found.exports, require);
+    return found.exports(source);
+  }
+
   function main() {
     const job = JSON.parse(fs.readFileSync(0, "utf8"));
     const writer = new Writer(1);
@@ -171,15 +177,17 @@
     }
     writer.record("R");
     writer.flush();
+    let source;
     try {
-      new vm.Script(job.source, { filename: "solution.js" });
+      source = job.compiler ? compiled(job) : job.source;
+      new vm.Script(source, { filename: "solution.js" });
     } catch (error) {
       writer.record("C", line(error));
       writer.flush();
       return;
     }
     for (const calls of job.parts) {
-      const input = JSON.stringify({ source: job.source, entryPoint: job.entryPoint, timed: job.timed, calls });
+      const input = JSON.stringify({ source, entryPoint: job.entryPoint, timed: job.timed, calls });
       spawnSync(process.execPath, process.execArgv.concat(["-e", job.runner]), {
         input,
         stdio: ["pipe", "inherit", "ignore"],

@@ -39,6 +39,9 @@ class Language(Protocol):
 class CallsFunctions(Language, Protocol):
     """A language whose functions are called with values. Its programs write ``evaluator.judging.records``."""
 
+    start_seconds: float
+    """What compiling a solution and executing its own top level (imports, tables) may take, a part."""
+
     def pack(self, inputs: Sequence[tuple[object, ...]], slow: Sequence[bool]) -> bytes:
         """One part's calls. ``slow[i]``: what came before call i is to be sent before it, not in a batch."""
         ...

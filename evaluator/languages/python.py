@@ -13,6 +13,7 @@ _RUNNER = Path(__file__).with_name("python_runner.py").read_text()
 class Python:
     name = "python"
     tags = frozenset({"python", "py", "python3"})
+    start_seconds = 5.0
 
     def missing(self) -> str | None:
         return None
