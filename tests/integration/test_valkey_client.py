@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
@@ -121,6 +122,19 @@ async def test_user_password_and_database(valkey: Valkey, tmp_path: Path) -> Non
         async for client in patient(f"unix://{who}{tmp_path}/v.sock?db={database}"):
             with pytest.raises(ValkeyError, match=error):
                 await client.ask("GET", "k")
+
+
+async def test_tls_needs_a_certificate_that_is_trusted(
+    localhost_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, localhost_certificate: Path
+) -> None:
+    async with serving(echoing(), tls=localhost_tls) as server:
+        url = f"rediss://localhost:{server.port}"
+        with pytest.raises(ValkeyError, match="CERTIFICATE_VERIFY_FAILED"):
+            await Valkey(url, connect_s=10, reply_s=10).ask("ECHO", "a")
+        monkeypatch.setenv("SSL_CERT_FILE", str(localhost_certificate))
+        async for client in patient(url):
+            assert await client.ask("ECHO", "a") == b"a"
+        await server.all_ended()
 
 
 async def test_a_server_that_dies_is_told_and_found_again(server: EmbeddedValkey, valkey: Valkey) -> None:

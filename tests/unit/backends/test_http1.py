@@ -1,6 +1,8 @@
 """One exchange of the HTTP/1.1 client, against servers that write exact bytes."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -116,6 +118,18 @@ async def test_an_answer_that_breaks_off_is_never_taken_for_whole(http1_client: 
             await whole(response)
         response.close()
         await server.all_ended()
+
+
+async def test_a_reset_is_no_end_of_a_body(http1_client: Client) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(TO_THE_END)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async with serving(speak) as server:
+        with pytest.raises(ConnectionBroke):
+            await get(http1_client, server.url)
 
 
 async def test_an_answer_may_come_before_the_request_is_written(http1_client: Client) -> None:
