@@ -6,9 +6,14 @@ import textwrap
 import warnings
 from dataclasses import dataclass
 
-from evaluator.judging import extract_javascript
+from evaluator.judging import extract_cobol, extract_fortran, extract_javascript
 from evaluator.suites import Task
 
+_PROGRAMS = {
+    "cobol": extract_cobol.program,
+    "fortran": extract_fortran.program,
+    "javascript": extract_javascript.program,
+}
 _TAGS = {"python": frozenset({"python", "py", "python3"})}
 _FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<tag>[^\s`{]*)[^`]*")
 _CODE = re.compile(
@@ -36,8 +41,8 @@ def extract(answer: str, task: Task) -> str | None:
     where it begins as code, else without the prose around it. A body alone completes the prompt.
     """
     blocks = _blocks(answer)
-    if task.language == "javascript":
-        return extract_javascript.program([(block.tag, block.code) for block in blocks], answer, task)
+    if program := _PROGRAMS.get(task.language):
+        return program([(block.tag, block.code) for block in blocks], answer, task)
     if not blocks or (_begins_as_code(answer) and _defines(answer, task) and _parse(answer)):
         return _from_text(answer, task)
     return _from_blocks(blocks, task)
@@ -116,7 +121,8 @@ def _from_text(text: str, task: Task) -> str | None:
     if not text.strip():
         return None
     if _defines(text, task):
-        return text if _begins_as_code(text) else _without_prose(text)
+        program = text if _begins_as_code(text) or _parse(text) else _without_prose(text)
+        return program if program.strip() else None
     return _completed(text, task)
 
 
@@ -158,6 +164,9 @@ def _defines(code: str, task: Task) -> bool:
 
 
 def _entry(code: str, task: Task) -> int | None:
+    """Where the entry point begins; a program without one begins at its beginning."""
+    if not task.entry_point:
+        return 0
     name = re.escape(task.entry_point)
     defined = rf"^(?:(?:async\s+)?def\s+{name}\s*\(|class\s+{name}\b|{name}\s*(?::[^=\n]*)?=[^=])"
     found = re.search(defined, code, re.MULTILINE)

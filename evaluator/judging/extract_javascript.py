@@ -19,13 +19,15 @@ def program(blocks: Sequence[tuple[str, str]], answer: str, task: Task) -> str |
         if _defines(code, task):
             return code
     if ranked:
-        return _completed(ranked[0][1], task)
+        return _completed(ranked[0][1], task) if task.entry_point else ranked[0][1]
     if _defines(answer, task):
         return _without_prose(answer)
     return _completed(answer, task) if _STATEMENT.search(answer) else None
 
 
 def _defines(code: str, task: Task) -> bool:
+    if not task.entry_point:
+        return _STATEMENT.search(code) is not None
     name = re.escape(task.entry_point)
     function = rf"(?:async\s+)?function\s*\*?\s*{name}\s*\("
     variable = rf"(?:(?:const|let|var)\s+)?{name}\s*=[^=]"

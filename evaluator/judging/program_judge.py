@@ -67,7 +67,7 @@ class ProgramJudge:
         return await self._cases(check, code, language, seconds)
 
     async def _cases(self, check: StdioCheck, code: str, language: Language, seconds: float) -> Outcome:
-        recipe = language.recipe(code)
+        recipe = language.recipe(check.before + code)
         built = await self._build(recipe)
         if isinstance(built, Outcome):
             return built

@@ -7,10 +7,10 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from evaluator.suites import evalplus, multipl_e, weighbridge
+from evaluator.suites import coboleval, evalplus, fortran_humaneval, multipl_e, weighbridge
 from evaluator.suites.suite import Format, Row, Suite, SuiteError, Task
 
-FORMATS: tuple[Format, ...] = (evalplus, multipl_e, weighbridge)
+FORMATS: tuple[Format, ...] = (evalplus, multipl_e, coboleval, fortran_humaneval, weighbridge)
 
 BUILTIN = Path(__file__).parent / "builtin"
 """One file a language; together they are the suite ``builtin``."""

@@ -54,14 +54,18 @@ class Case:
     """What it must write to standard output. It never enters the sandbox."""
 
 
+OutputOracle = Literal["lines", "numbers", "coboleval", "fortran-humaneval"]
+"""``lines``: equal but for white space at the ends of lines and of the text. ``numbers``: equal word by word, and words
+that are numbers as numbers, to 1e-6 (relative or absolute). The others are suites' own: see ``evaluator.judging``."""
+
+
 @dataclass(frozen=True, slots=True)
 class StdioCheck:
-    """Run the program once a case and compare what it writes; it must also end with exit status 0."""
+    """Run ``before + solution`` once a case and compare what it writes; it must also end with exit status 0."""
 
     cases: tuple[Case, ...]
-    oracle: Literal["lines", "numbers"] = "lines"
-    """``lines``: equal but for white space at the ends of lines and of the text. ``numbers``: equal word by word, and
-    words that are numbers as numbers, to 1e-6 (relative or absolute)."""
+    oracle: OutputOracle = "lines"
+    before: str = ""
 
 
 NONCE = "WEIGHBRIDGE_NONCE"

@@ -1,11 +1,12 @@
 """Answers as chat models send them, and the program in each."""
 
 import textwrap
+from dataclasses import replace
 
 import pytest
 
 from evaluator.judging.extract import extract
-from evaluator.suites import FunctionCheck, Task
+from evaluator.suites import FunctionCheck, StdioCheck, Task
 
 PROMPT = """from typing import List
 
@@ -122,3 +123,17 @@ def test_a_huge_answer_does_no_harm(unit: str, size: int) -> None:
     extract(unit * (size // len(unit)) + PROGRAM, TASK)
     extract(unit * (10_000 // len(unit)) + PROGRAM, TASK)
     extract("So:\n" + PROGRAM + unit * (150_000 // len(unit)), TASK)
+
+
+WHOLE = Task("t/2", "python", "Read two numbers, print their sum.\n", "", "", StdioCheck(()))
+WHOLE_JAVASCRIPT = replace(WHOLE, language="javascript")
+
+
+@pytest.mark.parametrize("task", [WHOLE, WHOLE_JAVASCRIPT], ids=lambda task: task.language)
+def test_a_whole_program_needs_no_entry_point(task: Task) -> None:
+    code = "print(1);\n"
+    right = f"```{task.language}\n{code}```"
+    for answer in (right, f"Sure:\n```sh\nrun it\n```\n{right}\nDone.", f"```\n{code}```", code):
+        assert extract(answer, task) == code
+    for answer in ("", "I would rather not do that."):
+        assert extract(answer, task) is None
