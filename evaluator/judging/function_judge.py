@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from evaluator.judging.oracle import OracleError, Oracles, PartOracle
@@ -18,6 +19,11 @@ _SLACK_SECONDS = 0.15
 """Results come in batches of up to 0.05 s, and the host may be busy."""
 
 _SKIP_SECONDS = 0.2
+_NEAR = 0.25
+"""A call that ends within so much more of its limit is near it."""
+
+_BUSY = 0.9
+"""A program that computed for so much of the time was not starved."""
 
 
 class FunctionJudge:
@@ -48,9 +54,9 @@ class FunctionJudge:
         oracle = await self._oracle(task, language)
         async with self._turns.shared():
             outcomes = await self._run_parts(task, code, language, oracle)
-        late = [i for i, outcome in enumerate(outcomes) if outcome.status is Status.TIMEOUT]
+        late = [i for i, outcome in enumerate(outcomes) if not outcome.final]
         if late:
-            async with self._turns.alone():  # it may only have been starved
+            async with self._turns.alone():
                 parts = [oracle[i] for i in late]
                 again = await self._run_parts(task, code, language, parts, each=True, longer=patience())
             for i, outcome in zip(late, again, strict=True):
@@ -110,6 +116,8 @@ async def _judge_parts(
             return
         if outcome.status is Status.FAIL and run.out_of_memory():
             outcome = Outcome(Status.FAIL, f"{outcome.detail} (out of memory)")
+        if outcome.status is Status.TIMEOUT:
+            outcome = replace(outcome, final=reader.had_its_time(run.cpu_seconds()))
         yield outcome
         if part is oracle[-1] or outcome.status is Status.TIMEOUT or not await reader.reach_end():
             return
@@ -126,6 +134,13 @@ class _PartReader:
         self._clock = asyncio.get_running_loop().time
         self._end = self._clock() + start + oracle.seconds * longer
         self._ended = False
+        self._started = self._clock()
+        self._near = False
+
+    def had_its_time(self, cpu_seconds: float | None) -> bool:
+        """After a timeout: whether it was not starved, and not close to its limit either."""
+        busy = cpu_seconds is not None and cpu_seconds >= _BUSY * (self._clock() - self._started)
+        return busy and not self._near
 
     async def outcome(self) -> Outcome:
         try:
@@ -165,7 +180,13 @@ class _PartReader:
     async def _call(self, index: int) -> Outcome | None:
         call = self._oracle.calls[index]
         deadline = min(self._end, self._clock() + (call.limit + _SLACK_SECONDS) * self._longer)
-        record = await self._records.next(deadline, call.max_size)
+        try:
+            record = await self._records.next(deadline, call.max_size)
+        except TimeoutError:
+            with contextlib.suppress(MalformedStream):
+                await self._records.next(deadline + _NEAR * call.limit, call.max_size)
+            self._near = True
+            raise
         if record is None or record.kind is not Kind.VALUE:
             return self._broken(record, self._oracle.show(index))
         if not self._oracle.accepts(index, record.payload):

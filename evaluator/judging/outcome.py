@@ -10,6 +10,8 @@ class Outcome:
     status: Status
     detail: str = ""
     """One line for a person."""
+    final: bool = True
+    """False for a timeout that may not be the code's fault: it is run again, alone."""
 
 
 def one_line(payload: bytes) -> str:

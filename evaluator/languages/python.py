@@ -30,4 +30,4 @@ class Python:
     def calls(self, source: str, entry_point: str, parts: Sequence[bytes], *, timed: bool = False) -> Program:
         # Without site-packages (-S, -s) and the working directory (-P); no bytecode is written (-B).
         argv = ("python3", "-s", "-S", "-P", "-B", "-c", _RUNNER)
-        return Program(argv, stdin=marshal.dumps((source, entry_point, timed, list(parts)), 2))
+        return Program(argv, stdin=marshal.dumps((source, entry_point, timed, list(parts)), 2), warm=_RUNNER)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from evaluator.sandbox import cgroup, seccomp
+from evaluator.sandbox import cgroup, cpu_time, seccomp
 from evaluator.sandbox.sandbox import Limits, Program, SandboxError
 from evaluator.sandbox.warm import WarmRun, Zygote
 
@@ -61,7 +61,7 @@ class Bubblewrap:
         self._started = 0
         self._command: list[str] = []
         self._filter = seccomp.program()
-        self._zygotes: dict[str, Zygote] = {}
+        self.zygotes: dict[str, Zygote] = {}
 
     @property
     def limits_by(self) -> str:
@@ -81,7 +81,7 @@ class Bubblewrap:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for zygote in self._zygotes.values():
+        for zygote in self.zygotes.values():
             await zygote.close()
         if self._groups:
             await asyncio.to_thread(self._groups.close)
@@ -102,10 +102,10 @@ class Bubblewrap:
                 self._free.append(slot)
 
     def _zygote(self, source: str) -> Zygote:
-        if source not in self._zygotes:
+        if source not in self.zygotes:
             options = ["--size", str(_ZYGOTE_TMP_BYTES), "--tmpfs", _TMP, "--chdir", _TMP, "--remount-ro", "/"]
-            self._zygotes[source] = Zygote([*self._command, *options], source, self._filter)
-        return self._zygotes[source]
+            self.zygotes[source] = Zygote([*self._command, *options], source, self._filter)
+        return self.zygotes[source]
 
     def _take_slot(self, limits: Limits) -> cgroup.Group | None:
         if self._groups is None:
@@ -171,6 +171,10 @@ class BubblewrapRun:
 
     def stderr(self) -> str:
         return self._stderr.decode(errors="replace").strip()
+
+    def cpu_seconds(self) -> float | None:
+        pid = self._init_pid.result() if self._init_pid.done() else None
+        return cpu_time.of_descendants(pid) if pid is not None else None
 
     def out_of_memory(self) -> bool:
         return self._slot is not None and self._slot.kills() > self._kills_before

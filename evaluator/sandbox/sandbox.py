@@ -29,6 +29,8 @@ class Program:
 
     argv: tuple[str, ...]
     stdin: bytes = b""
+    warm: str | None = None
+    """Python source whose ``main()`` does what ``argv`` does: a sandbox may load it once and fork it for every run."""
 
 
 class Run(Protocol):
@@ -44,6 +46,10 @@ class Run(Protocol):
 
     def stderr(self) -> str:
         """The last of its standard error so far, for a person."""
+        ...
+
+    def cpu_seconds(self) -> float | None:
+        """CPU time so far of what its first process has started and still runs; None where that cannot be known."""
         ...
 
     def out_of_memory(self) -> bool:
