@@ -19,8 +19,10 @@ while read -r _; do :; done
 for prefix in "$@"; do
   for group in "$prefix"*; do
     tries=0
-    while [ -d "$group" ] && ! rmdir "$group" 2>/dev/null && [ $tries -lt 100 ]; do
-      while read -r pid; do kill -9 "$pid"; done <"$group/cgroup.procs"
+    while [ -d "$group" ] && ! rmdir "$group"/*/ "$group" 2>/dev/null && [ $tries -lt 100 ]; do
+      for procs in "$group"/*/cgroup.procs "$group/cgroup.procs"; do
+        [ ! -e "$procs" ] || while read -r pid; do kill -9 "$pid"; done <"$procs"
+      done
       tries=$((tries + 1))
       sleep 0.05
     done
@@ -40,6 +42,19 @@ class Group:
     def procs(self) -> tuple[str, ...]:
         """Files; a process that writes 0 to each is in the group."""
         return tuple(str(directory / "cgroup.procs") for directory in self.directories)
+
+    def give(self, uid: int) -> tuple[str, ...]:
+        """Lets a user make groups of its own in this one, which has no limits; files as ``procs``, for its process.
+
+        Version 2 has no processes where there are groups below, so the process gets one beside those to come.
+        """
+        inner = [directory / "inner" for directory in self.directories] if self.version == 2 else []
+        for directory in inner:
+            directory.mkdir()
+        for directory in (*self.directories, *inner):
+            for path in (directory, *directory.glob("cgroup.*"), *directory.glob("tasks")):
+                os.chown(path, uid, -1)
+        return tuple(str(directory / "cgroup.procs") for directory in inner or self.directories)
 
     def take(self, process: int) -> None:
         """Moves a running process and all that it has started here. Raises OSError."""

@@ -140,7 +140,8 @@ class Docker:
             stream = await self._engine.attach(made)
             try:
                 await self._engine.start(made)
-                return Container(made, stream, await self._bound(made, limits))
+                process = await self._engine.process(made) if self._engine.is_local else 0
+                return Container(made, stream, process, self._bound(process, limits))
             except BaseException:
                 stream.close()
                 raise
@@ -148,11 +149,10 @@ class Docker:
             await self._remove(made)
             raise
 
-    async def _bound(self, container: str, limits: Limits) -> cgroup.Group | None:
+    def _bound(self, process: int, limits: Limits) -> cgroup.Group | None:
         """A group of ours that holds a container of a runtime that may ignore groups."""
         if self._groups is None:
             return None
-        process = await self._engine.process(container)
         try:
             group = self._free.pop() if self._free else self._groups.make()
             group.limit(limits.memory_bytes + _SENTRY_BYTES, 2 * limits.processes + _SENTRY_THREADS)

@@ -8,7 +8,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from evaluator.sandbox import cgroup
+from evaluator.sandbox import cgroup, cpu_time
 from evaluator.sandbox.docker_engine import Ended, Engine
 from evaluator.sandbox.sandbox import Program
 
@@ -31,6 +31,8 @@ class Container:
 
     id: str
     stream: socket.socket
+    process: int
+    """Its first process on this machine; 0 where the engine is elsewhere."""
     group: cgroup.Group | None = None
 
 
@@ -66,6 +68,10 @@ class DockerRun:
 
     def stderr(self) -> str:
         return self._stderr.decode(errors="replace").strip()
+
+    def cpu_seconds(self) -> float | None:
+        process = self._container.process
+        return cpu_time.of_descendants(process) if process else None
 
     def out_of_memory(self) -> bool:
         group = self._container.group

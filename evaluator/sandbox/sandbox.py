@@ -62,6 +62,11 @@ class Sandbox(Protocol):
 
     name: str
 
+    @property
+    def limits_by(self) -> str:
+        """What holds its limits, for a person; known once entered."""
+        ...
+
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(

@@ -20,6 +20,7 @@ _COMMANDS = {
     "policy": "gateway.cli.policy",
     "config": "gateway.cli.config",
     "doctor": "gateway.cli.doctor",
+    "sandboxd": "gateway.cli.sandboxd",
 }
 
 

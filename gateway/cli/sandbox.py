@@ -8,6 +8,8 @@ import click
 
 from evaluator.sandbox import Bubblewrap
 
+KINDS = ("bubblewrap", "docker", "gvisor")
+
 packages_option: Callable[[Any], Any] = click.option(
     "--packages",
     envvar="WEIGHBRIDGE_PACKAGES",
