@@ -49,7 +49,12 @@ def exact_lower(passes: float, n: int, confidence: float) -> float:
     _check(passes / n if n else 0.0, n, confidence)
     if passes <= 0:
         return 0.0
-    return _last(lambda m: incomplete_beta(m, passes, n - passes + 1) <= 1 - confidence, passes / n)
+    return _last(lambda m: exact_refutes(passes, n, m, confidence), passes / n)
+
+
+def exact_refutes(passes: float, n: int, m: float, confidence: float) -> bool:
+    """Whether ``exact_lower`` is at least ``m``."""
+    return passes > 0 and incomplete_beta(m, passes, n - passes + 1) <= 1 - confidence
 
 
 def betting_lower(values: Values, confidence: float) -> float:
@@ -69,12 +74,19 @@ def betting_lower(values: Values, confidence: float) -> float:
     _check(mean, n, confidence)
     if any(not 0 <= x <= 1 for x, _ in values):
         raise ValueError("values lie between 0 and 1")
-    if mean == 0:
-        return 0.0
+    # Capital falls as m grows: each factor does, for a bet that is min(b, 1/m).
+    return _last(lambda m: betting_refutes(values, m, confidence), mean)
+
+
+def betting_refutes(values: Values, m: float, confidence: float) -> bool:
+    """Whether ``betting_lower`` is at least ``m`` > 0."""
+    n = sum(units for _, units in values)
     wanted = log(1 / (1 - confidence))
     bets = [sqrt(2 * wanted / (n * variance)) for variance in _VARIANCES]
-    # Capital falls as m grows: each factor does, for a bet that is min(b, 1/m).
-    return _last(lambda m: _log_capital(values, m, bets) >= wanted, mean)
+    stakes = [bet if bet * m < 1 else 1 / m for bet in bets]
+    ends = [fsum(units * _log(1 + stake * (x - m)) for x, units in values) for stake in stakes]
+    most = max(ends)
+    return most > -inf and most + log(fsum(exp(end - most) for end in ends) / len(ends)) >= wanted
 
 
 def chernoff_lower(mean: float, n: int, confidence: float) -> float:
@@ -128,14 +140,6 @@ def _fraction(terms: Iterable[float]) -> float:
     return 1 / value
 
 
-def _log_capital(values: Values, m: float, bets: Iterable[float]) -> float:
-    """The logarithm of the mean capital of several bettors against the mean m > 0."""
-    stakes = [bet if bet * m < 1 else 1 / m for bet in bets]
-    ends = [fsum(units * _log(1 + stake * (x - m)) for x, units in values) for stake in stakes]
-    most = max(ends)
-    return most if most == -inf else most + log(fsum(exp(end - most) for end in ends) / len(ends))
-
-
 def _log(value: float) -> float:
     return log(value) if value > 0 else -inf
 
@@ -144,7 +148,8 @@ def _last(refuted: Callable[[float], bool], above: float) -> float:
     """The greatest m in (0, above) that is refuted, when all smaller ones are, too; 0 if none is."""
     low, high = 0.0, above
     for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
+        if (middle := (low + high) / 2) == 0:
+            break
         low, high = (middle, high) if refuted(middle) else (low, middle)
     return low
 

@@ -1,0 +1,1 @@
+"""Simulations that show what docs/statistics.md promises."""
