@@ -52,16 +52,25 @@ class Origin:
 class Client:
     """Keeps connections for the next request, ``idle_s`` long; ``connect_s`` bounds connecting.
 
-    Belongs to one event loop.
+    ``unix_socket``: where every server is found, whatever its address. ``tls`` replaces the system's trust. Belongs to
+    one event loop.
     """
 
-    def __init__(self, *, connect_s: float, idle_s: float = 15.0) -> None:
+    def __init__(
+        self,
+        *,
+        connect_s: float,
+        idle_s: float = 15.0,
+        unix_socket: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._connect_s = connect_s
         self._idle_s = idle_s
         self._idle: dict[tuple[bool, str, int], list[_Connection]] = {}
         self._open: set[_Connection] = set()
         self._origins: dict[str, Origin] = {}
-        self._tls: ssl.SSLContext | None = None
+        self._unix_socket = unix_socket
+        self._tls = tls
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -109,7 +118,10 @@ class Client:
         loop, tls = asyncio.get_running_loop(), self._tls_context() if origin.secure else None
         try:
             async with asyncio.timeout(self._connect_s):
-                await loop.create_connection(lambda: connection, origin.host, origin.port, ssl=tls)
+                if self._unix_socket is not None:
+                    await loop.create_unix_connection(lambda: connection, self._unix_socket)
+                else:
+                    await loop.create_connection(lambda: connection, origin.host, origin.port, ssl=tls)
         except TimeoutError as error:
             raise ConnectFailed(f"no connection to {origin.authority} in time") from error
         except OSError as error:

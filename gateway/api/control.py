@@ -1,39 +1,43 @@
 """What needs the store: passed on to the parent process, which alone has it open."""
 
-import aiohttp
+import asyncio
+
 from fastapi import APIRouter, Request, Response
 
+from backends import http1
+from backends.backend import BackendError
+from backends.upstream_http import whole_body
 from gateway.api.http import read_body
 from gateway.limits import Limits
 from gateway.problem import Problem
 from gateway.runtime import Runtime
 
-_TIMEOUT = aiohttp.ClientTimeout(total=30)
+_TIMEOUT_S = 30.0
+_MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 
 class ControlClient:
     """Speaks to the parent's control API over its Unix socket."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._path = str(runtime.control_socket)
-        self._session: aiohttp.ClientSession | None = None
+        self._client = http1.Client(connect_s=_TIMEOUT_S, unix_socket=str(runtime.control_socket))
 
-    async def forward(self, method: str, path: str, body: bytes | None = None) -> Response:
+    async def forward(self, method: str, path: str, body: bytes = b"") -> Response:
         """The parent's own answer. Raises ``Problem`` 503 when it does not give one."""
-        if self._session is None:  # it belongs to the running event loop
-            connector = aiohttp.UnixConnector(self._path)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
         try:
-            async with self._session.request(method, f"http://control{path}", data=body) as answer:
-                content = await answer.read()
-                return Response(content, answer.status, media_type=answer.content_type)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            async with asyncio.timeout(_TIMEOUT_S):
+                answer = await self._client.request(method, "http://control", path, {}, body)
+                try:
+                    content = await whole_body(answer.read, _MAX_ANSWER_BYTES)
+                finally:
+                    answer.close()
+        except (OSError, TimeoutError, BackendError) as error:
             message = "the gateway's store does not answer; requests are served and recorded all the same"
             raise Problem(503, "store_unavailable", message, retry_after=2) from error
+        return Response(content, answer.status, media_type=answer.headers.get("content-type"))
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._client.close()
 
 
 def control_api(control: ControlClient, limits: Limits) -> APIRouter:

@@ -10,8 +10,8 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-import aiohttp
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -19,6 +19,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
+from backends import http1
+from backends.backend import BackendError
+from backends.upstream_http import whole_body
 from gateway.telemetry.otlp_settings import OtlpSettings
 
 log = logging.getLogger("weighbridge.telemetry")
@@ -48,6 +51,9 @@ class OtlpExporter:
         self._resource = resource
         self._version = version
         self._count = count
+        url = urlsplit(settings.url)
+        self._origin = f"{url.scheme}://{url.netloc}"
+        self._path = url._replace(scheme="", netloc="", fragment="").geturl() or "/"
         self._headers = {"content-type": "application/x-protobuf", **settings.headers}
         if settings.gzip:
             self._headers["content-encoding"] = "gzip"
@@ -84,19 +90,18 @@ class OtlpExporter:
 
     async def _run(self) -> None:
         """Sends what is there, every few seconds or sooner when a batch is full."""
-        timeout = aiohttp.ClientTimeout(total=self._settings.timeout_s)
-        connector = aiohttp.TCPConnector(ssl=self._settings.tls or True)
-        async with aiohttp.ClientSession(
-            timeout=timeout, connector=connector, cookie_jar=aiohttp.DummyCookieJar()
-        ) as session:
+        client = http1.Client(connect_s=self._settings.timeout_s, tls=self._settings.tls)
+        try:
             while self._size or not self._closing.is_set():
                 await _wait(self._full, self._settings.every_s)
                 if self._size:
-                    await self._deliver(session, *self.take())
+                    await self._deliver(client, *self.take())
+        finally:
+            await client.close()
 
-    async def _deliver(self, session: aiohttp.ClientSession, body: bytes, spans: int) -> None:
+    async def _deliver(self, client: http1.Client, body: bytes, spans: int) -> None:
         rest_s = FIRST_REST_S
-        while (trouble := await self._post(session, body)) is not None:
+        while (trouble := await self._post(client, body)) is not None:
             self._tell_down(trouble)
             if self._closing.is_set() or not trouble.worth_retrying:
                 self._drop(spans)
@@ -108,23 +113,23 @@ class OtlpExporter:
         self._count("exported", spans)
         self._tell_up()
 
-    async def _post(self, session: aiohttp.ClientSession, body: bytes) -> _Trouble | None:
+    async def _post(self, client: http1.Client, body: bytes) -> _Trouble | None:
         data = await asyncio.to_thread(gzip.compress, body) if self._settings.gzip else body
         try:
-            async with session.post(
-                self._settings.url, data=data, headers=self._headers, allow_redirects=False
-            ) as answer:
-                if 200 <= answer.status < 300:
-                    self._note_rejected(await answer.content.read(_LONGEST_ANSWER))
-                    return None
-                retry_after = answer.headers.get("retry-after", "")
-                return _Trouble(
-                    f"it answered {answer.status}",
-                    answer.status in _WORTH_RETRYING,
-                    float(retry_after) if retry_after.isdecimal() else None,
-                )
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            async with asyncio.timeout(self._settings.timeout_s):
+                answer = await client.request("POST", self._origin, self._path, self._headers, data)
+                said = await _said(answer)
+        except (OSError, TimeoutError) as error:
             return _Trouble(type(error).__name__, worth_retrying=True)
+        if 200 <= answer.status < 300:
+            self._note_rejected(said)
+            return None
+        retry_after = answer.headers.get("retry-after", "")
+        return _Trouble(
+            f"it answered {answer.status}",
+            answer.status in _WORTH_RETRYING,
+            float(retry_after) if retry_after.isdecimal() else None,
+        )
 
     def _note_rejected(self, body: bytes) -> None:
         try:
@@ -166,6 +171,16 @@ class OtlpExporter:
         scope = resource_spans.scope_spans.add()
         scope.scope.name, scope.scope.version = _SCOPE, self._version
         return message, scope
+
+
+async def _said(answer: http1.Response) -> bytes:
+    """Nothing where it is longer than a collector's answer is."""
+    try:
+        return await whole_body(answer.read, _LONGEST_ANSWER)
+    except BackendError:
+        return b""
+    finally:
+        answer.close()
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
