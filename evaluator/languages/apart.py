@@ -1,4 +1,4 @@
-"""Tests apart from the solution: two processes, so that the solution sees neither the tests nor the judge's secret word.
+"""Tests apart from the solution: two processes, so that it sees neither the tests nor the judge's secret word.
 
 A source that ``before`` and ``after`` have put around a solution becomes three files: the solution, a caller that loads
 it, and the tests. The tests' process learns which calls the tests make, writes them to the file ``calls``, starts the

@@ -60,7 +60,7 @@ local function run(name, tests)
   local file = assert(io.open("calls", "wb"))
   file:write("return ", literal(name), ",", literal(calls))
   file:close()
-  os.execute("lua5.4 caller.lua </dev/null >/dev/null")
+  os.execute("exec lua5.4 caller.lua </dev/null >/dev/null")
   bytes = assert(io.open("results", "rb")):read("a")
   local function compare(actual, expected)
     if not equal(actual, expected) then os.exit(1) end

@@ -65,7 +65,7 @@ sub weighbridge_run {
     require Storable;
     $tests->();
     Storable::nstore([$name, \@weighbridge_calls], 'calls');
-    system 'perl caller.pl </dev/null >/dev/null';
+    system 'exec perl caller.pl </dev/null >/dev/null';
     open my $file, '<:raw', 'results' or exit 1;
     $weighbridge_bytes = do { local $/; <$file> } // '';
     $weighbridge_learning = 0;
