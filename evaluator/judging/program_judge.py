@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 
 from evaluator.judging.compare_output import matches
 from evaluator.judging.outcome import Outcome, one_line
+from evaluator.judging.preparing import Preparing
 from evaluator.judging.turns import Turns, patience
-from evaluator.languages import Language, Recipe
-from evaluator.sandbox import Limits, Program, Sandbox
+from evaluator.languages import Language, Preparation, Recipe
+from evaluator.sandbox import Limits, Program, Sandbox, SandboxError
 from evaluator.sandbox.files import archive, making_files, with_files
 from evaluator.suites import NONCE, Case, StdioCheck, Task, TestsCheck, WordsCheck
 from evaluator.verdict import Status
 
 COMPILE_SECONDS = 60.0
+_PREPARE_SECONDS = 300.0
 RUN_SECONDS = 10.0
 """What a run may take, or ``CANONICAL_FACTOR`` times the canonical solution's time where that is more."""
 
@@ -40,20 +42,23 @@ class _Ran:
 class ProgramJudge:
     """For tasks with a ``StdioCheck``, a ``TestsCheck`` or a ``WordsCheck``."""
 
-    def __init__(self, sandbox: Sandbox, limits: Limits, turns: Turns) -> None:
+    def __init__(self, sandbox: Sandbox, limits: Limits, turns: Turns, run_seconds: float = RUN_SECONDS) -> None:
         self._sandbox = sandbox
         self._limits = limits
         self._turns = turns
+        self._run_seconds = run_seconds
         self._secret = secrets.token_bytes(32)
         self._artefacts: dict[str, bytes | Outcome] = {}
+        self._preparing = Preparing(sandbox, self._prepared)
 
     async def outcome(self, task: Task, code: str, language: Language) -> Outcome:
         """Raises ``SandboxError``."""
         async with self._turns.shared():
-            outcome = await self._judge(task, code, language, RUN_SECONDS)
+            outcome = await self._judge(task, code, language, self._run_seconds)
         if outcome.status is Status.TIMEOUT:
             async with self._turns.alone():  # it may only have been starved
-                longest = max(RUN_SECONDS, CANONICAL_FACTOR * await self._canonical_seconds(task, language))
+                canonical = await self._canonical_seconds(task, language)
+                longest = max(self._run_seconds, CANONICAL_FACTOR * canonical)
                 outcome = await self._judge(task, code, language, longest * patience())
         return outcome
 
@@ -123,6 +128,8 @@ class ProgramJudge:
         if key not in self._artefacts:
             while len(self._artefacts) >= _KEPT_ARTEFACTS:
                 del self._artefacts[next(iter(self._artefacts))]
+            if recipe.preparation:
+                await self._preparing.ready(recipe.preparation)
             self._artefacts[key] = await self._compile(recipe, packed)
         return self._artefacts[key]
 
@@ -134,6 +141,13 @@ class ProgramJudge:
             return ran.output if recipe.keep else packed
         why = "too slow" if ran.late else "out of memory" if ran.out_of_memory else ran.said or "no reason given"
         return Outcome(Status.COMPILE_ERROR, f"it does not compile: {why}")
+
+    async def _prepared(self, preparation: Preparation) -> bytes:
+        program = making_files(archive({}), preparation.compile, preparation.keep)
+        ran = await self._run(program, _PREPARE_SECONDS * patience(), _COMPILE_LIMITS, _MAX_ARTEFACT_BYTES)
+        if ran.status != 0:
+            raise SandboxError(f"it cannot be made: {'too slow' if ran.late else ran.said}")
+        return ran.output
 
     async def _canonical_seconds(self, task: Task, language: Language) -> float:
         """How long the canonical solution takes for the whole check; 0 where there is none."""

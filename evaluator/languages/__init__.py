@@ -13,6 +13,7 @@ from evaluator.languages.language import CallsFunctions, Language, Recipe
 from evaluator.languages.lua import Lua
 from evaluator.languages.perl import Perl
 from evaluator.languages.php import Php
+from evaluator.languages.preparation import Preparation
 from evaluator.languages.python import Python
 from evaluator.languages.ruby import Ruby
 from evaluator.languages.typescript import TypeScript
@@ -35,4 +36,4 @@ _ALL: tuple[Language, ...] = (
 
 LANGUAGES: Mapping[str, Language] = {language.name: language for language in _ALL}
 
-__all__ = ["LANGUAGES", "CallsFunctions", "JavaScript", "Language", "Python", "Recipe"]
+__all__ = ["LANGUAGES", "CallsFunctions", "JavaScript", "Language", "Preparation", "Python", "Recipe"]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from evaluator.languages.preparation import Preparation
 from evaluator.sandbox import Program
 
 
@@ -17,6 +18,8 @@ class Recipe:
     """Exit status 0: it compiles. For an interpreted language a look at the syntax, where that is cheap."""
     keep: tuple[str, ...] = ()
     """Names or patterns of what compiling made and running needs; without any, running needs ``files``."""
+    preparation: Preparation | None = None
+    """What compiling finds ready."""
 
 
 class Language(Protocol):

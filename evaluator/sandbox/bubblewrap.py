@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from evaluator.sandbox import cgroup, cpu_time, seccomp
+from evaluator.sandbox import cgroup, cpu_time, prepared, seccomp
 from evaluator.sandbox.sandbox import Limits, Program, SandboxError
 from evaluator.sandbox.warm import WarmRun, Zygote
 
@@ -67,6 +67,10 @@ class Bubblewrap:
     def limits_by(self) -> str:
         """``cgroup v1``, ``cgroup v2`` or ``rlimit``; known once entered."""
         return f"cgroup v{self._groups.version}" if self._groups else "rlimit"
+
+    @property
+    def prepared(self) -> Path:
+        return prepared.folder()
 
     async def __aenter__(self) -> Self:
         binary = shutil.which("bwrap")
@@ -239,6 +243,8 @@ def _arguments(packages: Path | None) -> list[str]:
         arguments += ["--tmpfs", str(evaluator)]  # the built-in suite's answers
     if packages:
         arguments += ["--ro-bind", str(packages), "/packages", "--setenv", "PYTHONPATH", "/packages"]
+    with contextlib.suppress(OSError):  # where it cannot be made, compiling takes longer
+        arguments += ["--ro-bind", str(prepared.folder()), prepared.PLACE]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--size", str(16 << 20), "--perms", "1777", "--tmpfs", _SHM]
     arguments += ["--remount-ro", "/dev"]
     for name, value in _environment(python).items():

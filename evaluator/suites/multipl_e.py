@@ -1,8 +1,8 @@
 """MultiPL-E: HumanEval and MBPP translated, one language a file. Tests run beside the code; there are no solutions."""
 
 from evaluator.suites import rows
-from evaluator.suites.counting import MULTIPL_E
-from evaluator.suites.suite import Row, Suite, SuiteError, Task
+from evaluator.suites.counting import MULTIPL_E, MULTIPL_E_BY_PROMPT
+from evaluator.suites.suite import Check, Row, Suite, SuiteError, Task
 
 NAME = "multipl-e"
 
@@ -24,8 +24,6 @@ def suite_name(row: Row, stem: str) -> str:
 
 def task(row: Row) -> Task:
     language = rows.required(row, "language", str)
-    if language not in _LANGUAGES or language not in MULTIPL_E:
-        raise SuiteError(f"no tests in {language!r} can be counted", f"known languages: {', '.join(MULTIPL_E)}")
     prompt = rows.required(row, "prompt", str)
     return Task(
         task_id=rows.required(row, "name", str),
@@ -33,12 +31,21 @@ def task(row: Row) -> Task:
         prompt=prompt,
         entry_point=_entry_point(rows.required(row, "name", str)),
         canonical_solution="",
-        check=MULTIPL_E[language](rows.required(row, "tests", str)),
+        check=_check(language, rows.required(row, "tests", str), prompt),
     )
 
 
 def as_released(suite: Suite) -> Suite:
     return suite
+
+
+def _check(language: str, tests: str, prompt: str) -> Check:
+    if language in MULTIPL_E_BY_PROMPT:
+        return MULTIPL_E_BY_PROMPT[language](tests, prompt)
+    if language in MULTIPL_E:
+        return MULTIPL_E[language](tests)
+    known = ", ".join(sorted([*MULTIPL_E, *MULTIPL_E_BY_PROMPT]))
+    raise SuiteError(f"no tests in {language!r} can be counted", f"known languages: {known}")
 
 
 def _entry_point(name: str) -> str:
