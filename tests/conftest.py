@@ -13,6 +13,8 @@ pytest_plugins = [
     "tests.fixtures.otlp_receiver",
     "tests.fixtures.vllm",
     "tests.fixtures.docker",
+    "tests.fixtures.sandbox_engine",
+    "tests.fixtures.sandboxes",
     "tests.fixtures.worker_loop",
     "tests.fixtures.http1",
 ]

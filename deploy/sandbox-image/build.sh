@@ -6,10 +6,6 @@
 . "$(dirname "$0")/../setup/toolchains.sh"
 
 release=bookworm
-key=$(hash_of "${BASH_SOURCE[0]}" <(printf '%s\n' "${languages[@]}" "${libraries[@]}"))
-tar=$cache_dir/sandbox-image-$key.tar
-image=weighbridge-sandbox:$key
-
 make_tar() {
     local options=(--variant=minbase) path
     need_packages mmdebstrap
@@ -29,6 +25,9 @@ make_tar() {
     mv "$tar.$$.tar" "$tar"
 }
 
+key=$(hash_of <(declare -f make_tar; printf '%s\n' "$release" "${languages[@]}" "${libraries[@]}"))
+tar=$cache_dir/sandbox-image-$key.tar
+image=weighbridge-sandbox:$key
 mkdir -p "$cache_dir"
 exec 8>"$cache_dir/sandbox-image.lock"
 flock 8
@@ -38,6 +37,11 @@ if [ "${1:-}" = --tar ]; then
     exit
 fi
 command -v docker >/dev/null || fail 3 "docker is missing; install it: apt-get install docker.io"
-docker image inspect "$image" >/dev/null 2>&1 || step "loading the image" docker import "$tar" "$image"
+if ! docker image inspect "$image" >/dev/null 2>&1; then
+    step "loading the image" docker import "$tar" "$image"
+    for older in $(docker image ls --format '{{.Repository}}:{{.Tag}}' weighbridge-sandbox); do
+        [ "$older" = "$image" ] || docker image rm "$older" >/dev/null 2>&1 || say "  $older stays: it is in use"
+    done
+fi
 docker tag "$image" weighbridge-sandbox:latest
 echo "$image"
