@@ -5,6 +5,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 from evaluator.suites import coboleval, evalplus, fortran_humaneval, multipl_e, weighbridge
@@ -17,9 +18,10 @@ BUILTIN = Path(__file__).parent / "builtin"
 
 
 def load_suite(name_or_path: str) -> Suite:
-    """``builtin``, or a path to .jsonl, .jsonl.gz or .json (a list). Raises SuiteError."""
-    if name_or_path == "builtin":
-        return _suite("builtin", sorted(BUILTIN.glob("*.jsonl")))
+    """``builtin``, ``builtin:LANGUAGE,...``, or a path to .jsonl, .jsonl.gz or .json (a list). Raises SuiteError."""
+    name, _, languages = name_or_path.partition(":")
+    if name == "builtin":
+        return _suite("builtin", _builtin(languages))
     path = Path(name_or_path).expanduser()
     if not path.is_file():
         raise SuiteError(
@@ -28,6 +30,18 @@ def load_suite(name_or_path: str) -> Suite:
             path=name_or_path,
         )
     return _suite(None, [path])
+
+
+def _builtin(languages: str) -> list[Path]:
+    """The files of these languages, with commas between; all, if none is named."""
+    there = {path.stem: path for path in sorted(BUILTIN.glob("*.jsonl"))}
+    wanted = languages.split(",") if languages else there
+    for language in wanted:
+        if language not in there:
+            near = get_close_matches(language, there, n=1)
+            fix = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(there)}"
+            raise SuiteError(f"the built-in suite has no {language!r}", fix)
+    return [path for language, path in there.items() if language in wanted]
 
 
 def _suite(name: str | None, paths: list[Path]) -> Suite:

@@ -39,9 +39,9 @@ def command(
 ) -> None:
     """Run answers that you have, and say which are right.
 
-    SUITE is `builtin`, or the path of a suite file (.jsonl, .jsonl.gz, .json). FILE holds one JSON object a line:
-    {"task_id", "completion"}, a model's answer, or {"task_id", "solution"}, a whole program. Several lines of one task
-    are its samples 0, 1, ...
+    SUITE is `builtin`, a part of it (`builtin:go,rust`), or the path of a suite file (.jsonl, .jsonl.gz, .json). FILE
+    holds one JSON object a line: {"task_id", "completion"}, a model's answer, or {"task_id", "solution"}, a whole
+    program. Several lines of one task are its samples 0, 1, ...
 
     The code runs in a sandbox: no network, nothing of this machine but its programs, limited time, memory and
     processes. Exit code 0 also where answers are wrong: judging worked.

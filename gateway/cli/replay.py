@@ -52,8 +52,8 @@ from gateway.cli.sandbox import packages_option
 def command(**options: Any) -> None:
     """Send SUITE through a live route, as any client would, run the code that comes back, and score it.
 
-    SUITE is `builtin`, or the path of a suite file (.jsonl, .jsonl.gz, .json). The gateway's key is taken from
-    WEIGHBRIDGE_API_KEY.
+    SUITE is `builtin`, a part of it (`builtin:go,rust`), or the path of a suite file (.jsonl, .jsonl.gz, .json). The
+    gateway's key is taken from WEIGHBRIDGE_API_KEY.
 
     Everything finished is on the disk at once, under .weighbridge/replays (or WEIGHBRIDGE_STATE_DIR): after an
     interruption, the same command goes on where it stopped and asks nothing twice.

@@ -49,8 +49,8 @@ def show(suite: str, as_json: bool) -> None:
 def check_command(suite: str, parallel: int | None, packages: Path | None, as_json: bool) -> None:
     """Run a suite's own solutions: every canonical one must pass, every wrong one listed must not.
 
-    FILE is `builtin`, or the path of a suite file (.jsonl, .jsonl.gz, .json) in any format; docs/suites.md says how to
-    write one. The programs run in the sandbox, as a model's do.
+    FILE is `builtin`, a part of it (`builtin:go,rust`), or the path of a suite file (.jsonl, .jsonl.gz, .json) in any
+    format; docs/suites.md says how to write one. The programs run in the sandbox, as a model's do.
 
     \b
     Exit codes

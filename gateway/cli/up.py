@@ -21,6 +21,7 @@ from gateway.cli.up_claude import with_claude
 from gateway.cli.up_upstream import DEMO_CONFIG, DEMO_MODEL, DEMO_ROUTE, config_for, first_model, installed
 
 _WEIGHBRIDGE = str(Path(sys.executable).with_name("weighbridge"))
+_SUITE = "builtin:javascript,python"  # what needs no toolchain beside ours, and is over in minutes on two cores
 _VLLM_READY_S, _GATEWAY_READY_S = 600, 120
 _NEWS_EVERY_S = 10
 
@@ -30,7 +31,8 @@ _NEWS_EVERY_S = 10
     "--port", envvar="PORT", default=8080, show_default=True, type=click.IntRange(1, 65535), help="The gateway's port."
 )
 def command(port: int) -> None:
-    """Start a small real model on vLLM and the gateway before it, replay the built-in suite through it, and serve.
+    """Start a small real model on vLLM and the gateway before it, replay the built-in suite through it (its Python
+    and JavaScript tasks), and serve.
 
     With VLLM_BASE_URL set, the first model of that server is used and none is started (VLLM_API_KEY: its key). With
     ANTHROPIC_API_KEY set, Claude is a second route, which costs money. Ctrl-C stops everything that was started. Logs
@@ -44,8 +46,9 @@ def command(port: int) -> None:
         url = os.environ.get("VLLM_BASE_URL")
         config, route = up.use_server(url) if url else up.start_vllm()
         up.start_gateway(with_claude(config, os.environ, state_dir / "up.yaml"), port)
-        up.run("replay", "builtin", "--route", route)
+        up.run("replay", _SUITE, "--route", route)
         up.run("matrix")
+        click.echo(f"  other languages: deploy/setup/toolchains.sh, then weighbridge replay builtin --route {route}")
         click.echo(_how_to(f"{up.url}/v1", state_dir))
         up.serve()
 

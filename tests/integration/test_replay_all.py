@@ -9,6 +9,8 @@ from typing import Any
 from evaluator.suites import load_suite
 from tests.fixtures.gateway import WEIGHBRIDGE, Gateway, Serve, vllm_route
 
+BUILTIN = "builtin:javascript,python"
+
 
 def replay_all(gateway: Gateway, *arguments: str) -> "subprocess.CompletedProcess[str]":
     env = {**os.environ, "WEIGHBRIDGE_STATE_DIR": str(gateway.state_dir)}
@@ -19,7 +21,7 @@ def replay_all(gateway: Gateway, *arguments: str) -> "subprocess.CompletedProces
 
 def recorded(folder: Path) -> dict[str, Any]:
     path = folder / "right.jsonl"
-    rows = [{"prompt": t.prompt, "completion": t.canonical_solution} for t in load_suite("builtin").tasks]
+    rows = [{"prompt": t.prompt, "completion": t.canonical_solution} for t in load_suite(BUILTIN).tasks]
     path.write_text("\n".join(map(json.dumps, rows)))
     return {"backend": "recorded", "recording": str(path), "price": {"input": 1, "output": 2}}
 
@@ -29,7 +31,7 @@ def test_a_dead_route_stops_no_other_and_the_same_command_resumes(serve: Serve, 
     own = tmp_path / "own.jsonl"
     task = {"task_id": "one", "language": "python", "entry_point": "one", "prompt": "def one():\n    ...\n"}
     own.write_text(json.dumps({**task, "canonical_solution": "x", "tests": [{"args": [], "expected": 1}]}))
-    done = replay_all(gateway, "builtin", str(own))
+    done = replay_all(gateway, BUILTIN, str(own))
     assert done.returncode == 1
     assert "4 replays failed" in done.stderr
     assert "[1/4] builtin on " in done.stderr
@@ -39,16 +41,16 @@ def test_a_dead_route_stops_no_other_and_the_same_command_resumes(serve: Serve, 
     results = json.loads((folder / "results.json").read_text())
     assert (results["replays"], results["done"]) == (4, 4)
     found = {(Path(each["suite"]).name, each["route"]): each for each in results["results"]}
-    assert found["builtin", "good"]["error"] is None
-    assert found["builtin", "good"]["result"]["summary"]["pass_at_1"] == 1.0
-    assert "no sample was scored" in found["builtin", "dead"]["error"]
-    cards = found["builtin", "good"]["result"]["scorecards"]
+    assert found[BUILTIN, "good"]["error"] is None
+    assert found[BUILTIN, "good"]["result"]["summary"]["pass_at_1"] == 1.0
+    assert "no sample was scored" in found[BUILTIN, "dead"]["error"]
+    cards = found[BUILTIN, "good"]["result"]["scorecards"]
     assert {card["manifest"]["command"].split(" --base-url")[0] for card in cards} == {
-        "weighbridge replay builtin --route good"
+        "weighbridge replay builtin:javascript,python --route good"
     }
     assert len((folder / "replay.log").read_text().split("[2/4]")) == 2
 
-    again = json.loads(replay_all(gateway, "builtin", str(own), "--json").stdout)
+    again = json.loads(replay_all(gateway, BUILTIN, str(own), "--json").stdout)
     assert next(each["result"]["summary"]["asked_now"] for each in again["results"] if each["route"] == "good") == 0
 
 

@@ -92,6 +92,17 @@ def test_builtin_is_there() -> None:
     assert load_suite("builtin").name == "builtin"
 
 
+def test_a_part_of_builtin() -> None:
+    part = load_suite("builtin:python,javascript")
+    assert part.name == "builtin"
+    assert [task.language for task in part.tasks] == ["javascript"] * 8 + ["python"] * 16
+    assert part.hash != load_suite("builtin:python").hash
+    with pytest.raises(SuiteError, match=r"the built-in suite has no 'pyton'; did you mean 'python'\?"):
+        load_suite("builtin:pyton")
+    with pytest.raises(SuiteError, match=r"no 'intercal'; it has .*python"):
+        load_suite("builtin:intercal")
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
