@@ -12,6 +12,7 @@ import msgspec
 from backends.route import Revision, Route
 from backends.usage import Usage, UsageSource
 
+WireName = Literal["chat", "completions", "responses", "messages", "count_tokens", "embeddings"]
 Trouble = Literal["refused", "timeout", "broken", "malformed", "status"]
 
 
@@ -44,13 +45,13 @@ class BackendError(Exception):
 class Call:
     """One request as a backend gets it: the client's own body, top-level fields kept as raw JSON."""
 
-    wire: Literal["chat"]
+    wire: WireName
     fields: Mapping[str, msgspec.Raw]
     stream: bool
     include_usage: bool = False
     """Whether the client asked for the usage chunk of a stream."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Client headers that are to reach the upstream (trace context)."""
+    """Client headers that are to reach the upstream."""
 
 
 class Piece(NamedTuple):

@@ -18,9 +18,11 @@ from backends.backend import Answer, BackendError, Call
 from backends.claude_answer import StreamedMessage, WholeMessage
 from backends.claude_http import open_session, translate
 from backends.claude_request import chat_arguments
-from backends.claude_wire import VERSION, MessageReader, status_error
+from backends.claude_wire import VERSION, MessageReader, openai_body, status_error
 from backends.route import Revision, Route
 from backends.upstream_http import error_body, retry_after_s, whole_body
+from backends.wire_answer import WireAnswer, spliced
+from backends.wires import WIRES, not_spoken
 
 log = logging.getLogger("weighbridge.claude")
 
@@ -49,6 +51,10 @@ class ClaudeBackend:
             log.exception("LiteLLM cannot be imported; install the extra 'claude' anew")
 
     async def send(self, route: Route, replica: str, call: Call) -> Answer:
+        if call.wire in ("messages", "count_tokens"):
+            return await self._forward(route, replica, call)
+        if call.wire != "chat":
+            raise not_spoken(call.wire, ("chat", "messages", "count_tokens"))
         arguments = chat_arguments(call, route)
         litellm = await self._translator()
         exchange = _Exchange(self._open(), replica, route.headers, self._max_answer_bytes)
@@ -60,6 +66,23 @@ class ClaudeBackend:
         except BaseException:
             exchange.close()
             raise
+
+    async def _forward(self, route: Route, replica: str, call: Call) -> Answer:
+        """The client speaks Anthropic's own wire: its bytes go through."""
+        wire = WIRES[call.wire]
+        exchange = _Exchange(self._open(), replica, route.headers, self._max_answer_bytes)
+        headers = {"content-type": "application/json", "anthropic-version": VERSION, **call.headers}
+        response = await exchange.post(wire.path, msgspec.json.encode(spliced(call, wire, route.model)), headers)
+        where = _host(replica)
+
+        async def read() -> bytes:
+            try:
+                return await response.content.readany()
+            except (aiohttp.ClientError, OSError) as error:
+                raise translate(error, where, started=True) from error
+
+        content_type = response.headers.get("content-type", "application/json")
+        return WireAnswer(wire, False, content_type, read, response.close, where, self._max_answer_bytes)
 
     async def observe(self, route: Route, replica: str) -> Revision:
         """LiteLLM's version counts too: what it makes of a request can change the answer."""
@@ -128,7 +151,7 @@ class _Exchange:
         self._response: aiohttp.ClientResponse | None = None
 
     async def whole(self, body: bytes, headers: Mapping[str, str]) -> bytes:
-        response = await self._post(body, headers)
+        response = await self._translated(body, headers)
         try:
             answer = await whole_body(response.content.readany, self._max_bytes)
         except (aiohttp.ClientError, OSError) as error:
@@ -137,7 +160,7 @@ class _Exchange:
         return answer
 
     async def begin_stream(self, body: bytes, headers: Mapping[str, str]) -> bytes:
-        response = await self._post(body, headers)
+        response = await self._translated(body, headers)
         if response.content_type != "text/event-stream":
             raise BackendError("malformed", f"{_host(self._replica)} answered {response.content_type}, not a stream")
         return b""
@@ -151,11 +174,21 @@ class _Exchange:
         if self._response is not None:
             self._response.close()
 
-    async def _post(self, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+    async def _translated(self, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        """Errors in the shape that OpenAI's clients read."""
+        try:
+            return await self.post(WIRES["messages"].path, body, headers)
+        except BackendError as error:
+            if error.kind == "status":
+                error.body = openai_body(error.body, error.status)
+            raise
+
+    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        """Raises ``BackendError``, its body the provider's own."""
         where = _host(self._replica)
         try:
             response = await self._session.post(
-                f"{self._replica}/v1/messages",
+                f"{self._replica}{path}",
                 data=body,
                 headers=_merged(headers, self._headers),
                 allow_redirects=False,  # the key goes to the configured address and nowhere else

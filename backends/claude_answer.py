@@ -7,12 +7,12 @@ import aiohttp
 import msgspec
 
 from backends.backend import BackendError, Piece
-from backends.chat_wire import DONE
 from backends.claude_http import translate
 from backends.claude_wire import MessageReader
 from backends.sse import FrameTooLong, data_of
 from backends.upstream_http import EventReader
 from backends.usage import Usage, UsageSource
+from backends.wires.chat import DONE
 
 if TYPE_CHECKING:
     from backends.claude_litellm import ChatMessage, StreamTranslator

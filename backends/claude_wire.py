@@ -149,14 +149,23 @@ class MessageReader:
 
 
 def status_error(where: str, status: int, body: bytes, retry_after: float | None) -> BackendError:
-    """An error answer, its body in the shape that OpenAI's clients read."""
-    try:
-        said = msgspec.json.decode(body, type=_ErrorBody)
-    except (msgspec.DecodeError, RecursionError):
-        said = _ErrorBody(_Error(message=f"the provider answered {status}"))
+    """An error answer, its body as it came."""
+    said = _said(body, status)
     request = f", request {said.request_id[:64]}" if said.request_id else ""
     message = f"{where} answered {status} ({said.error.type[:64]}{request})"
-    return BackendError("status", message, status=status, body=_openai(said.error), retry_after=retry_after)
+    return BackendError("status", message, status=status, body=body, retry_after=retry_after)
+
+
+def openai_body(body: bytes, status: int | None) -> bytes:
+    """An error answer's body in the shape that OpenAI's clients read."""
+    return _openai(_said(body, status).error)
+
+
+def _said(body: bytes, status: int | None) -> _ErrorBody:
+    try:
+        return msgspec.json.decode(body, type=_ErrorBody)
+    except (msgspec.DecodeError, RecursionError):
+        return _ErrorBody(_Error(message=f"the provider answered {status}"))
 
 
 def _reported(error: _Error) -> BackendError:

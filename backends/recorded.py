@@ -14,6 +14,7 @@ from backends.backend import BackendError, Call, Piece
 from backends.recording import Recording
 from backends.route import Revision, Route
 from backends.usage import Usage, UsageSource
+from backends.wires import not_spoken
 
 _CHUNK_CHARS = 64
 _CHARS_PER_TOKEN = 4
@@ -30,6 +31,8 @@ class RecordedBackend:
         """Recordings are read on first use."""
 
     async def send(self, route: Route, replica: str, call: Call) -> "RecordedAnswer":
+        if call.wire != "chat":
+            raise not_spoken(call.wire, ("chat",))
         text = _text(call)
         content = self._recording(route).answer_to(text)
         if content is None:

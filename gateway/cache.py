@@ -51,6 +51,8 @@ class CacheScope:
     route: str
     revision: str
     wire: str
+    headers: tuple[tuple[str, str], ...]
+    """Those of the client's that can change the answer."""
     form: str
     """``whole``, ``stream`` or ``stream+usage``: an answer is kept in the form it was asked for."""
 
@@ -58,7 +60,7 @@ class CacheScope:
 def key(scope: CacheScope, fields: Mapping[str, msgspec.Raw]) -> str:
     """Equal for requests that differ only in field order, white space, and fields that cannot change the answer."""
     question = {name: msgspec.json.decode(raw) for name, raw in fields.items() if name not in _NOT_THE_QUESTION}
-    parts = [scope.tenant, scope.route, scope.revision, scope.wire, scope.form, question]
+    parts = [scope.tenant, scope.route, scope.revision, scope.wire, scope.headers, scope.form, question]
     canonical = msgspec.json.encode(parts, order="deterministic")
     return _PREFIX + hashlib.blake2b(canonical, digest_size=20).hexdigest()
 

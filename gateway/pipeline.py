@@ -21,6 +21,7 @@ from gateway.upstream_problem import to_problem
 from policies.request import RequestTraits
 
 _MAX_FLIGHTS_JOINED = 2
+_TRACE_HEADERS = ("traceparent", "tracestate")
 _LEFT = Problem(499, "client_left", "the client left")
 
 
@@ -130,8 +131,10 @@ class Pipeline:
     def _key(self, asked: Asked, route: Route) -> str | None:
         if self._cache is None or asked.cache.bypass:
             return None
-        scope = CacheScope(asked.tenant, route.name, route.revision.id, asked.call.wire, asked.form)
-        return answers.key(scope, asked.call.fields)
+        call = asked.call
+        headers = tuple(item for item in sorted(call.headers.items()) if item[0] not in _TRACE_HEADERS)
+        scope = CacheScope(asked.tenant, route.name, route.revision.id, call.wire, headers, asked.form)
+        return answers.key(scope, call.fields)
 
     async def _look_up(self, key: str, control: CacheControl) -> Entry | None:
         assert self._cache is not None

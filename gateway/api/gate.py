@@ -4,11 +4,12 @@ import hashlib
 import secrets
 from collections.abc import Callable
 
-from gateway.api import openai_error
+from gateway.api import anthropic_error, openai_error
 from gateway.api.http import Receive, Scope, Send, header, respond
 from gateway.problem import Problem
 
 _OPEN_PATHS = frozenset(("/health/live", "/health/ready"))
+_ANTHROPIC = "/v1/messages"
 _LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
@@ -26,7 +27,8 @@ class Gate:
             problem = self._refusal(scope)
             if problem is not None:
                 self._on_refusal(problem)
-                await respond(send, *openai_error.response(problem))
+                shape = anthropic_error if scope["path"].startswith(_ANTHROPIC) else openai_error
+                await respond(send, *shape.response(problem))
                 return
             scope["weighbridge.tenant"] = self._tenant
         await self._app(scope, receive, send)

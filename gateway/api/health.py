@@ -10,6 +10,10 @@ def health_api(ready: Callable[[], bool], registry: Callable[[], CollectorRegist
     """``registry`` is asked at every scrape: with several workers it collects what each of them wrote."""
     api = APIRouter()
 
+    @api.head("/")
+    async def reachable() -> None:
+        """Some clients ask first whether anybody is there."""
+
     @api.get("/health/live")
     async def live() -> dict[str, str]:
         return {"status": "live"}

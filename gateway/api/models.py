@@ -1,8 +1,11 @@
-"""``GET /v1/models``: everything that ``model`` may be, in OpenAI's shape; our own facts under ``weighbridge``."""
+"""``GET /v1/models``: everything that ``model`` may be, in OpenAI's shape, or in Anthropic's for a client that sends
+``anthropic-version``; our own facts under ``weighbridge``.
+"""
 
+from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from backends.route import Route
 from gateway.problem import Problem
@@ -14,16 +17,31 @@ def models_api(router: Router, started_at: int) -> APIRouter:
     api = APIRouter()
 
     @api.get("/v1/models")
-    async def list_models() -> dict[str, Any]:
-        return {"object": "list", "data": [_entry(router, name, started_at) for name in router.names()]}
+    async def list_models(request: Request) -> dict[str, Any]:
+        """All of them on one page, whatever ``limit`` and cursors say."""
+        names = router.names()
+        if _is_anthropics(request):
+            data = [_anthropic_entry(router, name, started_at) for name in names]
+            return {"data": data, "has_more": False, "first_id": names[0], "last_id": names[-1]}
+        return {"object": "list", "data": [_entry(router, name, started_at) for name in names]}
 
     @api.get("/v1/models/{name:path}")
-    async def get_model(name: str) -> dict[str, Any]:
+    async def get_model(request: Request, name: str) -> dict[str, Any]:
         if name not in router.names():
             raise Problem(404, "model_not_found", f"The model {name[:100]!r} does not exist", param="model")
-        return _entry(router, name, started_at)
+        return (_anthropic_entry if _is_anthropics(request) else _entry)(router, name, started_at)
 
     return api
+
+
+def _is_anthropics(request: Request) -> bool:
+    return "anthropic-version" in request.headers
+
+
+def _anthropic_entry(router: Router, name: str, started_at: int) -> dict[str, Any]:
+    created = datetime.fromtimestamp(started_at, UTC).isoformat().replace("+00:00", "Z")
+    facts = _entry(router, name, started_at)["weighbridge"]
+    return {"type": "model", "id": name, "display_name": name, "created_at": created, "weighbridge": facts}
 
 
 def _entry(router: Router, name: str, started_at: int) -> dict[str, Any]:

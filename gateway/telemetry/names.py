@@ -45,7 +45,8 @@ WEIGHBRIDGE_OUTCOME: Final = "weighbridge.outcome"
 WEIGHBRIDGE_COST_NANOUSD: Final = "weighbridge.cost.nanousd"
 WEIGHBRIDGE_USAGE_SOURCE: Final = "weighbridge.usage.source"
 
+OPERATIONS: Final = {"completions": "text_completion", "embeddings": "embeddings"}
+"""By wire, where the conventions have a word of their own; the others are ``CHAT``."""
 CHAT: Final = "chat"
-"""The operation that all our wires are."""
 PROVIDERS: Final = {"claude": "anthropic"}
 """By backend, where the conventions have a word of their own; the others go by the backend's name."""

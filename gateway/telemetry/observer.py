@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from backends.backend import Call
+from backends.backend import Call, WireName
 from backends.route import Route
 from gateway.config.config import Telemetry
 from gateway.ledger.events import Settled
@@ -50,10 +50,10 @@ class Observer:
         async with self._tracing.running():
             yield
 
-    def begin(self, headers: Sequence[tuple[bytes, bytes]]) -> "Observation":
+    def begin(self, headers: Sequence[tuple[bytes, bytes]], wire: WireName) -> "Observation":
         """``headers`` are the client's. ``Observation.ended`` must follow."""
         self.metrics.in_flight.inc()
-        return Observation(self, headers)
+        return Observation(self, headers, wire)
 
     def refused(self, problem: Problem) -> None:
         """A request that was turned away at the gate."""
@@ -67,9 +67,9 @@ class Observation:
 
     __slots__ = ("_answer", "_ended_ns", "_observer", "_opened", "_problem", "_row", "_trace")
 
-    def __init__(self, observer: Observer, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    def __init__(self, observer: Observer, headers: Sequence[tuple[bytes, bytes]], wire: WireName) -> None:
         self._observer = observer
-        self._trace = observer.tracer.begin(headers) if observer.tracer is not None else None
+        self._trace = observer.tracer.begin(headers, wire) if observer.tracer is not None else None
         self._problem: Problem | None = None
         self._answer: tuple[Call, list[bytes]] | None = None
         self._row: Settled | None = None

@@ -16,15 +16,15 @@ from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import SpanContext, SpanKind, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from backends.backend import Call
+from backends.backend import Call, WireName
 from backends.route import Route
+from backends.wires import WIRES
 from gateway.ledger.events import AttemptDetail, Settled
 from gateway.problem import Problem
 from gateway.telemetry import chat_content, names
 
 _TRACE_HEADERS = {b"traceparent": "traceparent", b"tracestate": "tracestate"}
-_METHOD, _PATH = "POST", "/v1/chat/completions"
-_SERVER_SPAN = f"{_METHOD} {_PATH}"
+_METHOD = "POST"
 _SAMPLED = 0x01
 _REMOTE_KNOWN, _REMOTE = 0x100, 0x200
 _MOST_SHARED_PARTS = 4096
@@ -44,11 +44,18 @@ class _Attempt:
 class Trace:
     """One request's place in its trace, from its beginning on. Times are Unix nanoseconds."""
 
-    __slots__ = ("_new_span_id", "attempts", "id", "parent", "sampled", "span_id", "started_ns", "state")
+    __slots__ = ("_new_span_id", "attempts", "id", "parent", "sampled", "span_id", "started_ns", "state", "wire")
 
     def __init__(
-        self, trace_id: int, parent: SpanContext | None, sampled: bool, state: str, new_span_id: Callable[[], int]
+        self,
+        wire: WireName,
+        trace_id: int,
+        parent: SpanContext | None,
+        sampled: bool,
+        state: str,
+        new_span_id: Callable[[], int],
     ) -> None:
+        self.wire = wire
         self._new_span_id = new_span_id
         self.started_ns = time.time_ns()
         self.id = f"{trace_id:032x}"
@@ -79,17 +86,17 @@ class Tracer:
         self._propagator = TraceContextTextMapPropagator()
         self._shared_parts: dict[tuple[object, ...], bytes] = {}
 
-    def begin(self, headers: Sequence[tuple[bytes, bytes]]) -> Trace:
+    def begin(self, headers: Sequence[tuple[bytes, bytes]], wire: WireName) -> Trace:
         """The client's headers may say which trace this request belongs to."""
         carrier = {_TRACE_HEADERS[name]: value.decode("latin-1") for name, value in headers if name in _TRACE_HEADERS}
         context = self._propagator.extract(carrier) if carrier else None
         found = get_current_span(context).get_span_context() if context is not None else None
         parent = found if found is not None and found.is_valid else None
         trace_id = parent.trace_id if parent is not None else self._ids.generate_trace_id()
-        sampling = self._sampler.should_sample(context, trace_id, _SERVER_SPAN, SpanKind.SERVER)
+        sampling = self._sampler.should_sample(context, trace_id, _server_span(wire), SpanKind.SERVER)
         sampled = sampling.decision is Decision.RECORD_AND_SAMPLE
         state = sampling.trace_state.to_header() if sampling.trace_state else ""
-        return Trace(trace_id, parent, sampled, state, self._ids.generate_span_id)
+        return Trace(wire, trace_id, parent, sampled, state, self._ids.generate_span_id)
 
     def end(
         self,
@@ -113,7 +120,8 @@ class Tracer:
         status = row.status if row is not None else problem.status if problem is not None else None
         code = problem.code if problem is not None else None
         place = (row.route, row.revision, row.policy, row.asked, row.cache, row.outcome) if row is not None else None
-        span.MergeFromString(self._shared(("server", status, code, place), lambda: _server_part(status, code, row)))
+        key = ("server", trace.wire, status, code, place)
+        span.MergeFromString(self._shared(key, lambda: _server_part(trace.wire, status, code, row)))
         _place(span, trace, trace.span_id, trace.started_ns, max(ended_ns, trace.started_ns))
         span.flags = _SAMPLED | _REMOTE_KNOWN
         if trace.parent is not None:
@@ -138,8 +146,9 @@ class Tracer:
         asked, pieces = answer if answer is not None else (None, [])
         streamed = asked.stream if asked is not None else None
         served = (chat_content.served_model(pieces), row.usage_source) if row is not None and pieces else (None, None)
-        key = (detail.route, detail.revision, detail.replica, detail.outcome, detail.status, number, streamed, *served)
-        part = self._shared(key, lambda: _client_part(attempt.route, detail, number, streamed, *served))
+        place = (trace.wire, detail.route, detail.revision, detail.replica)
+        key = (*place, detail.outcome, detail.status, number, streamed, *served)
+        part = self._shared(key, lambda: _client_part(trace.wire, attempt.route, detail, number, streamed, *served))
         span.MergeFromString(part)
         _place(span, trace, attempt.span_id, attempt.started_ns, attempt.started_ns + int(detail.ms * 1_000_000))
         span.parent_span_id = trace.span_id.to_bytes(8)
@@ -159,14 +168,18 @@ class Tracer:
         return part
 
 
-def _server_part(status: int | None, code: str | None, row: Settled | None) -> Span:
-    span = Span(name=_SERVER_SPAN, kind=Span.SPAN_KIND_SERVER)
+def _server_span(wire: WireName) -> str:
+    return f"{_METHOD} {WIRES[wire].path}"
+
+
+def _server_part(wire: WireName, status: int | None, code: str | None, row: Settled | None) -> Span:
+    span = Span(name=_server_span(wire), kind=Span.SPAN_KIND_SERVER)
     error = code or (row.outcome if row is not None else None)
     failed = status is not None and (status >= 500 or (row is not None and row.outcome == "broken_stream"))
     _add(span, {
         names.HTTP_REQUEST_METHOD: _METHOD,
-        names.HTTP_ROUTE: _PATH,
-        names.URL_PATH: _PATH,
+        names.HTTP_ROUTE: WIRES[wire].path,
+        names.URL_PATH: WIRES[wire].path,
         names.URL_SCHEME: "http",
         names.HTTP_RESPONSE_STATUS_CODE: None if status == 499 else status,
         names.ERROR_TYPE: error if status is not None and (failed or 400 <= status != 499) else None,
@@ -186,14 +199,21 @@ def _server_part(status: int | None, code: str | None, row: Settled | None) -> S
 
 
 def _client_part(
-    route: Route, detail: AttemptDetail, number: int, streamed: bool | None, served: str | None, counted: str | None
+    wire: WireName,
+    route: Route,
+    detail: AttemptDetail,
+    number: int,
+    streamed: bool | None,
+    served: str | None,
+    counted: str | None,
 ) -> Span:
-    span = Span(name=f"{names.CHAT} {route.model}", kind=Span.SPAN_KIND_CLIENT)
+    operation = names.OPERATIONS.get(wire, names.CHAT)
+    span = Span(name=f"{operation} {route.model}", kind=Span.SPAN_KIND_CLIENT)
     where = urlsplit(detail.replica)
     failed = detail.outcome not in ("ok", "client_left")
     status = 200 if detail.outcome == "ok" else detail.status
     _add(span, {
-        names.GEN_AI_OPERATION_NAME: names.CHAT,
+        names.GEN_AI_OPERATION_NAME: operation,
         names.GEN_AI_PROVIDER_NAME: names.PROVIDERS.get(route.backend, route.backend),
         names.GEN_AI_REQUEST_MODEL: route.model,
         names.GEN_AI_REQUEST_STREAM: streamed,

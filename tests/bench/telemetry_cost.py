@@ -85,7 +85,7 @@ async def spans_us(row: Settled) -> float:
     tracer = Tracer(provider, exporter.new_span, capture_content=False)
 
     def request() -> None:
-        trace = tracer.begin(HEADERS)
+        trace = tracer.begin(HEADERS, "chat")
         call = trace.onward(CALL, ROUTE)
         tracer.end(trace, time.time_ns(), row, None, (call, PIECES))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.cache import CacheScope, key
 
-SCOPE = CacheScope("tenant", "route", "rev", "chat", "whole")
+SCOPE = CacheScope("tenant", "route", "rev", "chat", (), "whole")
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -45,6 +45,6 @@ def test_who_asks_and_how_it_is_sent_is_not_the_question(body: dict[str, Any], v
 
 
 def test_every_part_of_the_scope_counts() -> None:
-    names = ("tenant", "route", "revision", "wire", "form")
+    names = ("tenant", "route", "revision", "wire", "headers", "form")
     keys = {of({}, SCOPE), *(of({}, replace(SCOPE, **{name: "other"})) for name in names)}
-    assert len(keys) == 6
+    assert len(keys) == 7

@@ -58,7 +58,7 @@ def observer(registry: CollectorRegistry, pipe: tuple[int, int]) -> Observer:
 def test_a_flight_that_outlives_its_client_is_reported_when_it_settles(
     observer: Observer, lines: Callable[[], list[dict[str, Any]]], registry: CollectorRegistry
 ) -> None:
-    observation = observer.begin([])
+    observation = observer.begin([], "chat")
     observation.opened()
     assert registry.get_sample_value("weighbridge_requests_in_flight") == 1
     observation.ended()
@@ -72,7 +72,7 @@ def test_a_flight_that_outlives_its_client_is_reported_when_it_settles(
 def test_a_settled_request_is_reported_when_its_last_byte_is_out(
     observer: Observer, lines: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    observation = observer.begin([])
+    observation = observer.begin([], "chat")
     observation.settled(ROW)
     assert lines() == []
     observation.ended()
@@ -82,7 +82,7 @@ def test_a_settled_request_is_reported_when_its_last_byte_is_out(
 def test_what_never_went_upstream_is_reported_with_its_problem(
     observer: Observer, lines: Callable[[], list[dict[str, Any]]], registry: CollectorRegistry
 ) -> None:
-    refused, left = observer.begin([]), observer.begin([])
+    refused, left = observer.begin([], "chat"), observer.begin([], "chat")
     refused.failed(PROBLEM)
     refused.ended()
     left.ended()
@@ -92,13 +92,13 @@ def test_what_never_went_upstream_is_reported_with_its_problem(
 
 def test_without_spans_a_call_goes_on_as_it_is(observer: Observer) -> None:
     call = Call("chat", {}, stream=False)
-    assert observer.begin([]).onward(call, Route("small", "vllm", "m", Price())) is call
+    assert observer.begin([], "chat").onward(call, Route("small", "vllm", "m", Price())) is call
 
 
 def test_a_log_that_nobody_reads_stops_nothing(registry: CollectorRegistry) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    observation = Observer(Metrics(registry), RequestLog(writer), None).begin([])
+    observation = Observer(Metrics(registry), RequestLog(writer), None).begin([], "chat")
     observation.settled(ROW)
     observation.ended()
     os.close(writer)

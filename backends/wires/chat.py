@@ -1,10 +1,11 @@
-"""Reading OpenAI chat answers: what was produced, whether it is complete, what it used. Nothing is rewritten."""
+"""OpenAI's chat completions: what was produced, whether it is complete, what it used."""
 
 import msgspec
 
 from backends.backend import BackendError, Piece
 from backends.sse import data_of
 from backends.usage import Usage, UsageSource
+from backends.wires.wire import Wire
 
 DONE = b"[DONE]"
 _NULL = msgspec.Raw(b"null")
@@ -43,7 +44,11 @@ class _Delta(msgspec.Struct):
 class _Choice(msgspec.Struct):
     index: int = 0
     delta: _Delta | None = None
+    text: str = ""
     finish_reason: str | None = None
+
+    def produced(self) -> bool:
+        return bool(self.text) or (self.delta is not None and self.delta.produced())
 
 
 class _Chunk(msgspec.Struct):
@@ -78,8 +83,7 @@ class ChatStream:
         self._open: set[int] = set()
         self._began = False
         self._content_chunks = 0
-        self.done = False
-        """The end mark was seen."""
+        self._done = False
         self._usage: Usage | None = None
         self._usage_final = False
 
@@ -109,7 +113,7 @@ class ChatStream:
         """
         data = data_of(frame)
         if data is None or data == DONE:
-            self.done = self.done or data == DONE
+            self._done = self._done or data == DONE
             return Piece(frame, False)
         try:
             chunk = _decode_chunk(data)
@@ -127,7 +131,7 @@ class ChatStream:
                 self._open.discard(choice.index)
             else:
                 self._open.add(choice.index)
-            content = content or (choice.delta is not None and choice.delta.produced())
+            content = content or choice.produced()
         self._content_chunks += content
         if chunk.usage is not None:
             self._usage = _usage(chunk.usage)
@@ -135,3 +139,12 @@ class ChatStream:
             if not chunk.choices and not self._include_usage:
                 return Piece(b"", False)
         return Piece(frame, content)
+
+    def ending(self) -> list[Piece]:
+        if not self.finished or self._done:
+            return []
+        self._done = True
+        return [Piece(b"data: " + DONE + b"\n\n", False)]
+
+
+WIRE = Wire("chat", "/v1/chat/completions", ChatStream, whole_usage, usage_on_request=True)

@@ -1,7 +1,7 @@
 import pytest
 
 from backends.backend import BackendError, Piece
-from backends.chat_wire import ChatStream, whole_usage
+from backends.wires.chat import ChatStream, whole_usage
 from backends.usage import Usage
 from tests.fixtures.upstream import chunk, event, usage_chunk
 

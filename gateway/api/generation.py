@@ -1,0 +1,160 @@
+"""Generation, streamed and whole, whichever wire the client speaks."""
+
+import asyncio
+import logging
+import re
+
+import msgspec
+
+from backends.backend import Call
+from gateway.api.http import Headers, Receive, Scope, Send, header, read_body, respond
+from gateway.api.wire import ClientWire
+from gateway.cache_control import CacheControl
+from gateway.limits import Limits
+from gateway.pipeline import Asked, Departure, Passage, Pipeline
+from gateway.problem import ClientLeft, Problem
+from gateway.telemetry.observer import Observation, Observer
+from policies.request import RequestTraits
+
+log = logging.getLogger("weighbridge.generation")
+
+_BYTES_PER_TOKEN = 4
+_TOKENS_PER_FILE = 1600  # about what the largest image comes to, however many bytes it has
+_FILE = re.compile(rb";base64,[^\"]*")
+_TRACE_HEADERS = (b"traceparent", b"tracestate")
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Generation:
+    """An ASGI endpoint: a framework's request and response objects would cost as much as the rest of the road."""
+
+    def __init__(self, wire: ClientWire, pipeline: Pipeline, observer: Observer, limits: Limits) -> None:
+        self._wire = wire
+        self._pipeline = pipeline
+        self._observer = observer
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        departure = Departure()
+        observation = self._observer.begin(scope["headers"], self._wire.name)
+        try:
+            body = await read_body(scope, receive, self._limits.max_body_bytes, self._limits.receive_s)
+            asked = parse(self._wire, scope, body)
+            watch = asyncio.create_task(_watch(receive, departure))
+            try:
+                await self._answer(asked, departure, observation, send)
+            finally:
+                watch.cancel()
+        except Problem as problem:
+            observation.failed(problem)
+            await respond(send, *self._wire.refuse(problem))
+        except ClientLeft:
+            pass  # there is nobody to tell; the ledger knows
+        except Exception:
+            log.exception("a request failed inside the gateway", extra={"wire": self._wire.name})
+            raise  # the server answers 500, or cuts a stream that has begun
+        finally:
+            observation.ended()
+
+    async def _answer(self, asked: Asked, departure: Departure, observation: Observation, send: Send) -> None:
+        passage = await self._pipeline.enter(asked, departure, observation)
+        try:
+            if passage.head.streamed:
+                await _stream(passage, send, self._wire)
+            else:
+                await _whole(passage, send)
+        finally:
+            self._pipeline.close(passage)
+
+
+def parse(wire: ClientWire, scope: Scope, body: bytes) -> Asked:
+    """Just enough of the body to travel on; the rest stays as it came. Raises ``Problem`` 400."""
+    try:
+        fields = _decode_fields(body)
+        model = msgspec.json.decode(fields["model"], type=str)
+    except KeyError as error:
+        raise Problem(400, "missing_model", "the request names no 'model'", param="model") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Problem(400, "invalid_json", f"the request's body is not JSON of this endpoint: {error}") from error
+    stream = _is(fields, "stream", True)
+    wanted = _TRACE_HEADERS + wire.forwarded
+    headers = {name.decode(): value for name in wanted if (value := header(scope, name)) is not None}
+    call = Call(wire.name, fields, stream, stream and wire.has_stream_options and _wants_usage(fields), headers)
+    cache = CacheControl.parse(header(scope, b"cache-control"))
+    return Asked(scope["weighbridge.tenant"], model, call, _traits(wire, scope, fields, _input_tokens(body)), cache)
+
+
+def _input_tokens(body: bytes) -> int:
+    """An estimate. Images and files within the text are not text."""
+    files = _FILE.findall(body) if b";base64," in body else ()
+    return (len(body) - sum(map(len, files))) // _BYTES_PER_TOKEN + len(files) * _TOKENS_PER_FILE
+
+
+def _traits(wire: ClientWire, scope: Scope, fields: dict[str, msgspec.Raw], input_tokens: int) -> RequestTraits:
+    limits = (_integer(fields, name) for name in wire.output_limits)
+    most = next((limit for limit in limits if limit is not None), None)
+    language = header(scope, b"x-weighbridge-language")
+    return RequestTraits(input_tokens, most, language.strip().lower() if language else None)
+
+
+def _wants_usage(fields: dict[str, msgspec.Raw]) -> bool:
+    options = msgspec.json.decode(fields["stream_options"]) if "stream_options" in fields else None
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def _is(fields: dict[str, msgspec.Raw], name: str, value: object) -> bool:
+    return name in fields and msgspec.json.decode(fields[name]) is value
+
+
+def _integer(fields: dict[str, msgspec.Raw], name: str) -> int | None:
+    value = msgspec.json.decode(fields[name]) if name in fields else None
+    return value if type(value) is int else None
+
+
+async def _watch(receive: Receive, departure: Departure) -> None:
+    """After the body, the only message that can come is that the client left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    departure.leave()
+
+
+async def _stream(passage: Passage, send: Send, wire: ClientWire) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": _headers(passage)})
+    try:
+        while chunk := await passage.reader.read():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    except Problem as problem:
+        passage.account.observation.failed(problem)
+        await send({"type": "http.response.body", "body": wire.error_event(problem), "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _whole(passage: Passage, send: Send) -> None:
+    await passage.reader.finished()
+    if passage.reader.left:
+        raise ClientLeft
+    flight = passage.reader.flight
+    if flight.problem is not None:
+        raise flight.problem
+    cost = 0 if passage.cache == "shared" else flight.cost_nanousd or 0
+    headers = [*_headers(passage), (b"x-weighbridge-cost-nanousd", str(cost).encode())]
+    await respond(send, 200, headers, b"".join(flight.pieces))
+
+
+def _headers(passage: Passage) -> Headers:
+    route = passage.head.route
+    request_id = passage.account.id.encode()
+    headers = [
+        (b"content-type", passage.head.content_type.encode("latin-1", "replace")),
+        (b"x-weighbridge-route", route.name.encode()),
+        (b"x-weighbridge-revision", route.revision.id.encode()),
+        (b"x-weighbridge-policy", passage.account.policy.encode()),
+        (b"x-weighbridge-request-id", request_id),
+        (b"x-request-id", request_id),
+        (b"x-weighbridge-cache", passage.cache.encode()),
+    ]
+    if passage.age_s is not None:
+        headers.append((b"age", str(passage.age_s).encode()))
+    if passage.head.streamed:
+        headers.append((b"cache-control", b"no-store"))
+    return headers
