@@ -7,7 +7,7 @@ identities: a task that returns a list could never pass.
 import re
 
 from evaluator.languages.csharp import TESTS_CLASS
-from evaluator.languages.secret_word import FILE, MARK
+from evaluator.languages.secret_word import FILE, last_line
 from evaluator.suites.counting.expressions import closing, equality
 from evaluator.suites.suite import NONCE, SuiteError, TestsCheck
 
@@ -84,7 +84,7 @@ def multipl_e(tests: str) -> TestsCheck:
         actual, expected = _sides(line[len(_ASSERT) : closing(line, len(_ASSERT) - 1)])
         body += f"        WeighbridgeTest(WeighbridgeSame(Problem.{actual}, {expected}), {number});\n"
         body += "        weighbridgePassed++;\n"
-    return TestsCheck("", f"{_OPEN}{body}{_END}\n{MARK}{NONCE}\n", len(asserts))
+    return TestsCheck("", _OPEN + body + _END + last_line(NONCE), len(asserts))
 
 
 def _sides(condition: str) -> tuple[str, str]:
