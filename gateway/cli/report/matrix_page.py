@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from evaluator.figures import dollars
 from gateway.cli.matrix_rows import RouteRow, SuiteResult
-from gateway.cli.matrix_text import FIGURES, NOTE, TRAITS, correctness, price
+from gateway.cli.matrix_text import FIGURES, NOTE, TRAITS, correctness, price, suite_name
 from gateway.cli.report.heat import heat_map
 from gateway.cli.report.interval import interval_bar
 from gateway.cli.report.markup import Content, Html, element
-from gateway.cli.report.page import items, page, section, table
+from gateway.cli.report.page import items, page, section, table, tiles
 from gateway.cli.report.tradeoff import tradeoff
 from gateway.cli.report.weighed import Weighed, by_suite
 
@@ -31,6 +32,7 @@ def matrix_page(rows: Sequence[RouteRow], version: int) -> str:
 
 def _sections(rows: Sequence[RouteRow]) -> Iterator[Html]:
     if any(row.results for row in rows):
+        yield tiles(list(_headlines(rows)))
         yield section("Cost against accuracy", *_tradeoffs(rows))
         yield section("Languages", heat_map(rows))
         yield section("Every figure", *_figures(rows))
@@ -38,6 +40,25 @@ def _sections(rows: Sequence[RouteRow]) -> Iterator[Html]:
         yield section("Nothing is measured yet", element("p", "Measure with: weighbridge replay SUITE --route ROUTE"))
     yield section("Routes as declared", _traits(rows))
     yield section("How to read this", items(_READING))
+
+
+def _headlines(rows: Sequence[RouteRow]) -> Iterator[tuple[str, Content, Content]]:
+    """The evidence's size, and the best routes on the largest suite that was measured whole."""
+    serving = sum(row.facts.healthy for row in rows)
+    yield "routes", str(len(rows)), f"{serving} serving"
+    lines = [line for _, found in by_suite(rows) for line in found]
+    yield "suites", str(len({line.suite for line in lines})), f"{len({line.language for line in lines})} languages"
+    whole = [(row.name, result) for row in rows for result in row.results if result.card and not result.card.partial]
+    if not whole:
+        return
+    largest = max((result for _, result in whole), key=lambda result: result.card.tasks if result.card else 0)
+    same = [(name, result) for name, result in whole if suite_name(result) == suite_name(largest)]
+    name, best = max(same, key=lambda found: (found[1].card and found[1].card.pass_at_1) or 0.0)
+    yield f"most accurate on {suite_name(largest)}", name, correctness(best)
+    costs = [(result.cost.per_solved_task, name) for name, result in same if result.cost.per_solved_task is not None]
+    if costs:
+        amount, name = min(costs)
+        yield f"cheapest solved task on {suite_name(largest)}", name, dollars(amount)
 
 
 def _dates(measured: Sequence[SuiteResult]) -> str:
