@@ -11,6 +11,7 @@ from gateway.cli.report.markup import Content, Html, element
 from gateway.cli.report.page import items, page, section, table, tiles
 from gateway.cli.report.tradeoff import tradeoff
 from gateway.cli.report.weighed import Weighed, by_suite
+from policies.scorecard import ALL_LANGUAGES
 
 _READING = (
     NOTE,
@@ -47,7 +48,8 @@ def _headlines(rows: Sequence[RouteRow]) -> Iterator[tuple[str, Content, Content
     serving = sum(row.facts.healthy for row in rows)
     yield "routes", str(len(rows)), f"{serving} serving"
     lines = [line for _, found in by_suite(rows) for line in found]
-    yield "suites", str(len({line.suite for line in lines})), f"{len({line.language for line in lines})} languages"
+    languages = {line.language for line in lines} - {ALL_LANGUAGES}
+    yield "suites", str(len({line.suite for line in lines})), f"{len(languages)} languages"
     whole = [(row.name, result) for row in rows for result in row.results if result.card and not result.card.partial]
     if not whole:
         return
@@ -67,11 +69,16 @@ def _dates(measured: Sequence[SuiteResult]) -> str:
 
 
 def _tradeoffs(rows: Sequence[RouteRow]) -> Iterator[Content]:
-    """A fold for each suite and language, so that sixteen languages stay readable; a suite's first one is open."""
+    """A fold for each suite and language, the first one open; a suite's further languages lie in one fold more."""
     for suite, lines in by_suite(rows):
-        for number, line in enumerate(lines):
-            title = element("summary", f"{suite}, {line.language}")
-            yield element("details", title, tradeoff(line.weighed), open=number == 0)
+        folds = [_fold(f"{suite}, {line.language}", tradeoff(line.weighed), opened=line is lines[0]) for line in lines]
+        yield folds[0]
+        if rest := folds[1:]:
+            yield _fold(f"{suite}, each of {len(rest)} further languages", *rest)
+
+
+def _fold(title: str, *content: Content, opened: bool = False) -> Html:
+    return element("details", element("summary", title), *content, open=opened)
 
 
 def _figures(rows: Sequence[RouteRow]) -> Iterator[Content]:
