@@ -5,12 +5,6 @@
 . "$(dirname "$0")/../setup/common.sh"
 cd "$(dirname "$0")"
 
-make_environment() { # NAME: a virtual environment from NAME.lock
-    step "environment for $1" "$uv" venv --relocatable --python "$python" "$home.new/$1"
-    step "$1 and what it requires" "$uv" pip install --python "$home.new/$1/bin/python" --compile-bytecode \
-        --require-hashes -r "$1.lock"
-}
-
 unpack_nginx() { # out of Debian's package and not installed: installing it would start a server on port 80
     local target=$home.new/nginx
     mkdir "$target"
@@ -34,8 +28,8 @@ if [ ! -d "$home" ]; then
     say "Installing what is measured beside the gateway into $home, once"
     rm -rf "$home.new"
     mkdir "$home.new"
-    make_environment litellm
-    make_environment vllm-router
+    make_environment "$home.new/litellm" -r litellm.lock
+    make_environment "$home.new/vllm-router" -r vllm-router.lock
     step "nginx" unpack_nginx
     mv -T "$home.new" "$home"
 fi

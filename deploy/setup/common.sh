@@ -123,3 +123,11 @@ need_uv() { # sets $uv and $pip: hash-pinned tools in an environment of their ow
     uv=$tools/bin/uv
     pip="$tools/bin/python -m pip"
 }
+
+make_environment() { # TARGET OPTION...: a virtual environment from locks; the options say which
+    local target=$1
+    shift
+    step "environment for $(basename "$target")" "$uv" venv --relocatable --python "$python" "$target"
+    step "$(basename "$target") and what it requires" "$uv" pip install --python "$target/bin/python" \
+        --compile-bytecode --require-hashes "$@"
+}

@@ -11,7 +11,7 @@ from evaluator.judging.extract import extract
 from evaluator.judging.function_judge import FunctionJudge
 from evaluator.judging.oracle import OracleError
 from evaluator.judging.outcome import Outcome
-from evaluator.judging.program_judge import ProgramJudge
+from evaluator.judging.program_judge import RUN_SECONDS, ProgramJudge
 from evaluator.judging.turns import Turns
 from evaluator.languages import LANGUAGES, CallsFunctions, Language
 from evaluator.sandbox import Limits, Sandbox, SandboxError
@@ -24,7 +24,10 @@ def default_cache() -> Path:
 
 
 class Judge:
-    """Judges up to ``parallel`` samples at once. Enters and leaves the sandbox with itself."""
+    """Judges up to ``parallel`` samples at once. Enters and leaves the sandbox with itself.
+
+    ``run_seconds``: what a whole program's run may take before it is run again alone.
+    """
 
     def __init__(
         self,
@@ -34,12 +37,13 @@ class Judge:
         parallel: int | None = None,
         limits: Limits | None = None,
         cache: Path | None = None,
+        run_seconds: float = RUN_SECONDS,
     ) -> None:
         self._suite = suite
         self._sandbox = sandbox
         limits, turns = limits or Limits(), Turns(parallel or os.cpu_count() or 1)
         self._functions = FunctionJudge(suite, sandbox, limits, turns, cache or default_cache())
-        self._programs = ProgramJudge(sandbox, limits, turns)
+        self._programs = ProgramJudge(sandbox, limits, turns, run_seconds)
 
     async def __aenter__(self) -> Self:
         await self._sandbox.__aenter__()

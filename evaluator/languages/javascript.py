@@ -10,10 +10,20 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from evaluator.languages import secret_word
 from evaluator.languages.language import Recipe
 from evaluator.sandbox import Program, SandboxError
 
 _RUNNER = Path(__file__).with_name("javascript_runner.js").read_text()
+_TESTS = Path(__file__).with_name("javascript_tests.js").read_text()
+
+_MODULES = {
+    "node_modules/js-md5.js": b"""
+        const { createHash } = require("node:crypto");
+        module.exports = (text) => createHash("md5").update(text).digest("hex");
+    """
+}
+"""A package that HumanEval-X's solutions may ask for (task 162), where tests lie beside them."""
 
 
 class JavaScript:
@@ -32,7 +42,12 @@ class JavaScript:
         return "node is missing; install it: apt-get install nodejs"
 
     def recipe(self, source: str) -> Recipe:
-        return Recipe({"main.js": source.encode()}, ("node", "main.js"), compile=("node", "--check", "main.js"))
+        solution, tests, word = secret_word.split_tests(source)
+        code = solution.encode(errors="replace")
+        if tests is None:
+            return Recipe({"main.js": code}, ("node", "main.js"), compile=("node", "--check", "main.js"))
+        files = {"solution.js": code, "tests.js": tests.encode(), **_MODULES, **word}
+        return Recipe(files, ("node", "-e", _TESTS), compile=("node", "--check", "solution.js"))
 
     def pack(self, inputs: Sequence[tuple[object, ...]], slow: Sequence[bool]) -> bytes:
         return pack(inputs, slow)

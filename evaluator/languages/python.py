@@ -4,10 +4,15 @@ import marshal
 from collections.abc import Sequence
 from pathlib import Path
 
+from evaluator.languages import secret_word
 from evaluator.languages.language import Recipe
 from evaluator.sandbox import Program
 
 _RUNNER = Path(__file__).with_name("python_runner.py").read_text()
+_TESTS = Path(__file__).with_name("python_tests.py").read_text()
+
+_LOOK = ("python3", "-s", "-S", "-P", "-c", "import sys; compile(open(sys.argv[1], 'rb').read(), 'main.py', 'exec')")
+"""At the syntax of a file."""
 
 
 class Python:
@@ -19,7 +24,12 @@ class Python:
         return None
 
     def recipe(self, source: str) -> Recipe:
-        return Recipe({"main.py": source.encode()}, ("python3", "-s", "-S", "-B", "main.py"))
+        solution, tests, word = secret_word.split_tests(source, "#")
+        code = solution.encode(errors="replace")
+        if tests is None:
+            return Recipe({"main.py": code}, ("python3", "-s", "-S", "-B", "main.py"), (*_LOOK, "main.py"))
+        files = {"solution.py": code, "tests.py": tests.encode(), **word}
+        return Recipe(files, ("python3", "-s", "-S", "-P", "-B", "-c", _TESTS), (*_LOOK, "solution.py"))
 
     def pack(self, inputs: Sequence[tuple[object, ...]], slow: Sequence[bool]) -> bytes:
         calls: list[tuple[bytes, bool]] = []

@@ -4,10 +4,13 @@ import hashlib
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 
 from evaluator.replaying.client import CacheMode, Sampling, Target
+from evaluator.statistics.stopping import Bar
+from evaluator.statistics.strata import stratified
 from evaluator.suites.suite import Suite, Task
 
 
@@ -27,6 +30,9 @@ class Plan:
     limit: int | None
     seed: int
     cache: CacheMode
+    until: Bar | None = None
+    blocks: tuple[tuple[str, ...], ...] = ()
+    """With ``until``: ids of the tasks by the blocks in which they are drawn."""
 
     @classmethod
     def of(
@@ -40,25 +46,32 @@ class Plan:
         limit: int | None,
         seed: int,
         cache: CacheMode,
+        until: Bar | None = None,
     ) -> "Plan":
-        """``limit`` draws that many tasks without replacement by ``seed``, and keeps the suite's order."""
+        """``limit`` draws that many tasks without replacement by ``seed``, and keeps the suite's order.
+
+        ``until`` draws all of them by ``seed``, stratified by language; the replay may stop at any. Not both.
+        """
         tasks = tuple(suite.tasks)
         is_slice = limit is not None and limit < len(tasks)
         if limit is not None and is_slice:
             chosen = sorted(random.Random(seed).sample(range(len(tasks)), limit))  # noqa: S311
             tasks = tuple(tasks[index] for index in chosen)
+        drawn = [] if until is None else stratified(_by_language(tasks), seed)
         return cls(
             suite_name=suite.name,
             suite_hash=suite.hash,
-            tasks=tasks,
+            tasks=tasks if until is None else tuple(chain(*drawn)),
             is_slice=is_slice,
             target=target,
             base_url=base_url,
             sampling=sampling,
             samples=samples,
             limit=limit if is_slice else None,
-            seed=seed if is_slice else 0,
+            seed=seed if is_slice or until is not None else 0,
             cache=cache,
+            until=until,
+            blocks=tuple(tuple(task.task_id for task in block) for block in drawn),
         )
 
     @property
@@ -67,7 +80,12 @@ class Plan:
         return len(self.tasks) * self.samples
 
     def rounds(self) -> Iterator[tuple[Task, int]]:
-        """Every task once, then every task again: repetitions lie apart, so that a prefix cache flatters them less."""
+        """Every task once, then every task again: repetitions lie apart, so that a prefix cache flatters them less.
+
+        With ``until`` a task's repetitions follow each other, as it counts when all of them are there.
+        """
+        if self.until is not None:
+            return ((task, sample) for task in self.tasks for sample in range(self.samples))
         return ((task, sample) for sample in range(self.samples) for task in self.tasks)
 
     @property
@@ -83,6 +101,7 @@ class Plan:
             "limit": self.limit,
             "seed": self.seed,
             "cache": self.cache,
+            **({} if self.until is None else {"until": str(self.until)}),
         }
 
     @property
@@ -90,6 +109,13 @@ class Plan:
         """Suite and target for people, twelve hexadecimal digits of the identity for the rest."""
         digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
         return f"{_readable(self.suite_name)}-{_readable(self.target.name)}-{digest}"
+
+
+def _by_language(tasks: Iterable[Task]) -> list[list[Task]]:
+    languages: dict[str, list[Task]] = {}
+    for task in tasks:
+        languages.setdefault(task.language, []).append(task)
+    return list(languages.values())
 
 
 def _readable(name: str) -> str:

@@ -9,6 +9,7 @@ from evaluator.replaying.asking import Asker, Retries
 from evaluator.replaying.client import Bill, Client
 from evaluator.replaying.plan import Plan
 from evaluator.replaying.progress import Progress
+from evaluator.replaying.until import Watch
 from evaluator.store.records import Outcome, Sample
 from evaluator.store.run_folder import RunFolder
 from evaluator.suites.suite import Task
@@ -45,6 +46,7 @@ class Replay:
         *,
         limits: Limits,
         retries: Retries,
+        watch: Watch | None = None,
     ) -> None:
         self._plan = plan
         self._folder = folder
@@ -55,12 +57,16 @@ class Replay:
         self._asker = Asker(client, plan, retries, progress)
         self._tasks = {task.task_id: task for task in plan.tasks}
         self._asked = 0
-        self._stored, self._settled = _recovered(folder, progress)
+        self._watch = watch
+        self._stored, self._settled = _recovered(folder, progress, watch)
         self._settlers = limits.judging + limits.concurrency
         self._queue: asyncio.Queue[Sample | None] = asyncio.Queue(maxsize=self._settlers)
 
     async def run(self) -> None:
-        """Asks what was never answered and judges what was never judged. Raises Refused and Unreachable."""
+        """Asks what was never answered, until a watch has decided, and judges what was never judged.
+
+        Raises Refused and Unreachable.
+        """
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._settlers):
@@ -87,6 +93,8 @@ class Replay:
 
     async def _ask(self, missing: Iterator[tuple[Task, int]]) -> None:
         for task, number in missing:
+            if self._watch is not None and self._watch.decision is not None:
+                return
             sample = await self._asker.sample(task, number)
             await asyncio.to_thread(self._folder.samples.append, sample)
             self._asked += 1
@@ -94,12 +102,10 @@ class Replay:
 
     async def _settle_queued(self) -> None:
         while (sample := await self._queue.get()) is not None:
-            if sample.repeats_another:
-                self._progress.tally.add_repeat()
-                continue
-            outcome = await self._settle(sample)
-            await asyncio.to_thread(self._folder.outcomes.append, outcome)
-            self._progress.tally.add(sample, outcome)
+            outcome = None if sample.repeats_another else await self._settle(sample)
+            if outcome is not None:
+                await asyncio.to_thread(self._folder.outcomes.append, outcome)
+            _count(sample, outcome, self._progress, self._watch)
 
     async def _settle(self, sample: Sample) -> Outcome:
         verdict, bills = await asyncio.gather(self._verdict(sample), self._bills(sample))
@@ -127,8 +133,19 @@ class Replay:
         return [await self._client.bill(request_id) for request_id in sample.request_ids]
 
 
-def _recovered(folder: RunFolder, progress: Progress) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
-    """The keys of stored and of settled samples; ``progress`` counts the settled ones.
+def _count(sample: Sample, outcome: Outcome | None, progress: Progress, watch: Watch | None) -> None:
+    if outcome is None:
+        progress.tally.add_repeat()
+    else:
+        progress.tally.add(sample, outcome)
+    if watch is not None:
+        watch.take(sample, outcome)
+
+
+def _recovered(
+    folder: RunFolder, progress: Progress, watch: Watch | None
+) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+    """The keys of stored and of settled samples; ``progress`` and ``watch`` count the settled ones.
 
     An ``unscorable`` sample is not settled: the sandbox may have been mended, and judging again asks nobody.
     """
@@ -137,13 +154,10 @@ def _recovered(folder: RunFolder, progress: Progress) -> tuple[set[tuple[str, in
     settled: set[tuple[str, int]] = set()
     for sample in folder.samples.rows():
         stored.add(sample.key)
-        if sample.repeats_another:
-            progress.tally.add_repeat()
-        elif outcome := outcomes.get(sample.key):
-            progress.tally.add(sample, outcome)
-        else:
-            continue
-        settled.add(sample.key)
+        outcome = None if sample.repeats_another else outcomes.get(sample.key)
+        if sample.repeats_another or outcome is not None:
+            _count(sample, outcome, progress, watch)
+            settled.add(sample.key)
     progress.resume()
     return stored, settled
 

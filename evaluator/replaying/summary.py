@@ -8,10 +8,21 @@ from evaluator.figures import dollars, duration, milliseconds, share
 from evaluator.replaying.plan import Plan
 from evaluator.scorecards import Tally
 from evaluator.statistics import quantile
+from evaluator.statistics.stopping import Decision, Verdict
 from evaluator.verdict import Status
 from policies.scorecard import Scorecard
 
 _CONFIDENCE = 0.95
+_SAID: dict[tuple[Verdict, bool], str] = {
+    ("met", False): "MET",
+    ("met", True): "MET (the rest cannot flip it)",
+    ("below", False): "NOT met (it is below)",
+    ("below", True): "NOT met (it is below, and the rest cannot flip it)",
+    ("futile", False): "NOT met (futile: the rest would hardly flip it)",
+    ("futile", True): "NOT met (the rest cannot flip it)",
+    ("undecided", True): "NOT shown, nor is the opposite,",
+}
+"""A verdict, and whether it is certain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,10 @@ class Summary:
     seconds: float
     posted: Posted
     command: str
+    decision: Decision | None = None
+    """Of a replay with ``until``."""
+    asked_tasks: int = 0
+    """With ``until``: of which a sample was asked."""
 
     def lines(self) -> list[str]:
         return [
@@ -51,8 +66,7 @@ class Summary:
 
     def as_json(self) -> dict[str, object]:
         tally = self.tally
-        correctness = tally.correctness
-        low, high = correctness.interval(_CONFIDENCE) or (0.0, 1.0)
+        low, high, method = self._interval()
         return {
             "run_id": self.folder.name,
             "folder": str(self.folder),
@@ -60,11 +74,12 @@ class Summary:
             "summary": {
                 "suite": self.plan.suite_name,
                 "target": asdict(self.plan.target),
-                "partial": self.plan.is_slice,
+                "partial": self._is_partial,
+                "until": self._until(),
                 "tasks": len(tally.tasks),
                 "repetitions": self.plan.samples,
                 "pass_at_1": tally.pass_at_1,
-                "interval": {"low": low, "high": high, "confidence": _CONFIDENCE, "method": correctness.method},
+                "interval": {"low": low, "high": high, "confidence": _CONFIDENCE, "method": method},
                 f"pass_at_{self.plan.samples}": tally.pass_at(self.plan.samples),
                 "base_pass_at_1": tally.base_pass_at_1,
                 "asked": tally.asked,
@@ -88,11 +103,59 @@ class Summary:
         title = f"{plan.suite_name} on {plan.target.kind} {plan.target.name}, revision {plan.target.revision}"
         if plan.is_slice:
             title += f": PARTIAL, {len(plan.tasks)} tasks drawn with seed {plan.seed}"
-        return title if self.asked_now else f"{title} (was complete: nothing was asked; --new-run asks again)"
+        if self.decision is not None:
+            title += self._decided(self.decision)
+        return (
+            title
+            if self.asked_now or not self.tally.asked
+            else f"{title} (was complete: nothing was asked; --new-run asks again)"
+        )
+
+    def _decided(self, decision: Decision) -> str:
+        tasks = len(self.plan.tasks)
+        label = "PARTIAL, " if self._is_partial else ""
+        if not decision.tasks:
+            return f": {label}{tasks} tasks are too few to show {self.plan.until}; nothing was asked"
+        said = (
+            f"{self.plan.until} is {_SAID[decision.verdict, decision.certain]} after {decision.tasks} of {tasks} tasks"
+        )
+        return f": {label}{said}; saved {self._saved_tasks} tasks, {self._saved_samples} samples"
+
+    @property
+    def _saved_samples(self) -> int:
+        return self.plan.total - self.tally.asked - self.tally.from_cache
+
+    @property
+    def _saved_tasks(self) -> int:
+        """Of which nothing was asked; some others were in flight when it was decided."""
+        return len(self.plan.tasks) - self.asked_tasks
+
+    @property
+    def _is_partial(self) -> bool:
+        return self.plan.is_slice or (self.decision is not None and self._saved_samples > 0)
+
+    def _interval(self) -> tuple[float, float, str]:
+        """Of a replay that stopped early only the sequence's holds: it chose its moment by what it saw."""
+        if self.decision is not None and self._is_partial:
+            return self.decision.low, self.decision.high, "betting, at any time"
+        correctness = self.tally.correctness
+        low, high = correctness.interval(_CONFIDENCE) or (0.0, 1.0)
+        return low, high, correctness.method
+
+    def _until(self) -> dict[str, object] | None:
+        if self.decision is None or self.plan.until is None:
+            return None
+        return {
+            "condition": str(self.plan.until),
+            "confidence": self.plan.until.confidence,
+            **asdict(self.decision),
+            "tasks_saved": self._saved_tasks,
+            "samples_saved": self._saved_samples,
+        }
 
     def _correctness(self) -> str:
         tally, k = self.tally, self.plan.samples
-        low, high = tally.correctness.interval(_CONFIDENCE) or (0.0, 1.0)
+        low, high, _ = self._interval()
         parts = [f"  pass@1   {share(tally.pass_at_1)}  [{low:.3f}, {high:.3f}] at 95%, n = {len(tally.tasks)} tasks"]
         if k > 1:
             parts.append(f"pass@{k} {share(tally.pass_at(k))}")

@@ -45,6 +45,8 @@ class Engine:
             import requests  # noqa: PLC0415
         except ImportError as error:
             raise SandboxError(f"the Docker SDK is missing; {INSTALL}") from error
+        if self.is_local and not _answers(self.host.removeprefix("unix://")):
+            raise SandboxError(f"no Docker engine answers at {self.host}; {INSTALL}")
         self._errors = (docker.errors.DockerException, requests.RequestException, OSError)
         self._threads = ThreadPoolExecutor(_CALLS_AT_ONCE, "docker")
         connect = functools.partial(
@@ -119,6 +121,12 @@ class Engine:
             return await asyncio.get_running_loop().run_in_executor(self._threads, call)
         except self._errors as error:
             raise SandboxError(f"the Docker engine failed: {error}") from error
+
+
+def _answers(path: str) -> bool:
+    """Whether somebody listens there; asked ahead, as the SDK leaves sockets open that could not connect."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
 
 
 def own_label() -> str:

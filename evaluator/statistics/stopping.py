@@ -6,9 +6,11 @@ that gates use). So "met" means that the whole replay would pass the gate.
 """
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf, log
 from typing import Literal
 
@@ -98,21 +100,23 @@ class _Half:
         """
         seen = Counter(x for block in blocks for x in block)
         left = self.tasks - seen.total()
-        if not self._proves(seen, left, left, at_best):
-            return None
-        low, high = -1, left
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self._proves(seen, middle, left, at_best) else (middle, high)
-        return high
-
-    def _proves(self, seen: Counter[float], passes: int, left: int, at_best: bool) -> bool:
         if self.once:
-            total = sum(x * count for x, count in seen.items()) + passes
-            return exact_refutes(total, self.tasks, self.at_least, 1 - self.risk)
-        rest = {passes / left: left} if at_best and left else {1.0: passes, 0.0: left - passes}
-        values = [(x, count) for x, count in (*seen.items(), *rest.items()) if count]
-        return betting_refutes(values, self.at_least, 1 - self.risk)
+            missing = max(0, _passes_needed(self.tasks, self.at_least, 1 - self.risk) - round(sum(map(sum, blocks))))
+            return missing if missing <= left else None
+
+        def proves(passes: int) -> bool:
+            rest = {passes / left: left} if at_best and left else {1.0: passes, 0.0: left - passes}
+            values = [(x, count) for x, count in (*seen.items(), *rest.items()) if count]
+            return betting_refutes(values, self.at_least, 1 - self.risk)
+
+        needed = bisect_left(range(left + 1), True, key=proves)
+        return needed if needed <= left else None
+
+
+@lru_cache
+def _passes_needed(tasks: int, at_least: float, confidence: float) -> int:
+    """``tasks + 1`` when not even all suffice."""
+    return bisect_left(range(tasks + 1), True, key=lambda passes: exact_refutes(passes, tasks, at_least, confidence))
 
 
 def _found(half: _Half, least: Blocks, most: Blocks) -> tuple[Verdict, bool] | None:

@@ -27,7 +27,12 @@ from gateway.cli.sandbox import packages_option
 @base_url_option
 @click.option("--samples", default=3, show_default=True, type=click.IntRange(1), help="Repetitions of every task.")
 @click.option("--limit", type=click.IntRange(1), help="Only that many tasks, drawn by --seed; the result is partial.")
-@click.option("--seed", default=0, show_default=True, help="Which tasks --limit draws.")
+@click.option(
+    "--until",
+    metavar="CONDITION",
+    help='Ask tasks in random order until e.g. "pass_at_1 >= 0.80" is decided; the result is partial if any are left.',
+)
+@click.option("--seed", default=0, show_default=True, help="Which tasks --limit draws, and the order of --until.")
 @click.option("--temperature", default=0.2, show_default=True, type=click.FloatRange(0, 2))
 @click.option("--top-p", default=0.95, show_default=True, type=click.FloatRange(0, 1, min_open=True))
 @click.option("--max-tokens", default=512, show_default=True, type=click.IntRange(1), help="Longest answer, in tokens.")
@@ -64,6 +69,7 @@ def command(**options: Any) -> None:
     \b
       weighbridge replay builtin --route llama-3.1-70b
       weighbridge replay HumanEvalPlus-v0.1.10.jsonl.gz --policy auto --samples 1 --limit 20
+      weighbridge replay HumanEvalPlus-v0.1.10.jsonl.gz --route llama-3.1-70b --until "pass_at_1 >= 0.80"
       weighbridge replay --all builtin HumanEvalPlus-v0.1.10.jsonl.gz
     """
     suites, every = options.pop("suites"), options.pop("every")

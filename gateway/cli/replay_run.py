@@ -18,8 +18,10 @@ from evaluator.replaying.plan import Plan
 from evaluator.replaying.progress import Progress, shown
 from evaluator.replaying.replay import Limits, Replay
 from evaluator.replaying.summary import Posted, Summary
+from evaluator.replaying.until import Watch
 from evaluator.sandbox import SandboxError
 from evaluator.scorecards import scorecards
+from evaluator.statistics.stopping import Bar
 from evaluator.store.journal import DamagedJournal
 from evaluator.store.run_folder import RunBusy, RunFolder, run_path
 from evaluator.suites import Suite, SuiteError, load_suite
@@ -39,6 +41,7 @@ class Options:
     base_url: str
     samples: int
     limit: int | None
+    until: str | None
     seed: int
     temperature: float
     top_p: float
@@ -71,6 +74,19 @@ class Options:
         )
 
     @property
+    def bar(self) -> Bar | None:
+        if self.until is None:
+            return None
+        if self.limit is not None:
+            raise ConfigFailure(
+                "--limit and --until exclude each other: one draws a slice, the other decides when to stop"
+            )
+        try:
+            return Bar.parse(self.until)
+        except ValueError as error:
+            raise ConfigFailure(f"--until {error}") from error
+
+    @property
     def command(self) -> list[str]:
         """What repeats the measurement, with everything spelled out that its result depends on."""
         name, kind = self.target
@@ -82,6 +98,8 @@ class Options:
         words = ["--base-url", self.base_url, "--samples", str(self.samples)]
         if self.limit is not None:
             words += ["--limit", str(self.limit), "--seed", str(self.seed)]
+        if self.until is not None:
+            words += ["--until", self.until, "--seed", str(self.seed)]
         words += ["--temperature", f"{self.temperature:g}", "--top-p", f"{self.top_p:g}"]
         words += ["--max-tokens", str(self.max_tokens), "--concurrency", str(self.concurrency)]
         words += ["--packages", str(self.packages)] if self.packages else []
@@ -91,11 +109,11 @@ class Options:
 async def replayed(options: Options, label: str = "") -> Summary:
     """Runs or resumes it; ``label`` begins the line of progress. Raises Failure."""
     with _said(options):
-        name, kind = options.target
+        (name, kind), bar = options.target, options.bar
         suite = load_suite(options.suite)
         key = os.environ.get("WEIGHBRIDGE_API_KEY")
         async with Client(options.base_url, key, cache=options.cache, timeout_s=options.timeout) as client:
-            plan = _plan(options, suite, await client.target(name, kind))
+            plan = _plan(options, bar, suite, await client.target(name, kind))
             with RunFolder(run_path(options.state_dir / "replays", plan.run_id, new=options.new_run)) as folder:
                 return await _run(options, plan, suite, folder, client, label)
 
@@ -121,7 +139,7 @@ def _said(options: Options) -> Iterator[None]:
         raise Failure(str(error)) from error
 
 
-def _plan(options: Options, suite: Suite, target: Target) -> Plan:
+def _plan(options: Options, bar: Bar | None, suite: Suite, target: Target) -> Plan:
     return Plan.of(
         suite,
         target,
@@ -131,6 +149,7 @@ def _plan(options: Options, suite: Suite, target: Target) -> Plan:
         limit=options.limit,
         seed=options.seed,
         cache=options.cache,
+        until=bar,
     )
 
 
@@ -139,8 +158,10 @@ async def _run(options: Options, plan: Plan, suite: Suite, folder: RunFolder, cl
     facts = opened(folder, plan, limits, Retries(options.retries), options.command)
     progress = Progress(f"{label}{plan.suite_name} on {plan.target.name}", plan.total)
     started = time.monotonic()
+    watch = None if plan.until is None else Watch(plan.until, plan, folder)
     async with Judge(suite, sandbox(options.packages), parallel=limits.judging) as judge:
-        replay = Replay(plan, folder, client, judge, progress, limits=limits, retries=Retries(options.retries))
+        retries = Retries(options.retries)
+        replay = Replay(plan, folder, client, judge, progress, limits=limits, retries=retries, watch=watch)
         async with shown(progress, sys.stderr):
             await replay.run()
     cards = scorecards(plan, folder, facts)
@@ -154,6 +175,8 @@ async def _run(options: Options, plan: Plan, suite: Suite, folder: RunFolder, cl
         seconds=time.monotonic() - started,
         posted=await _posted(options, plan, cards, client),
         command=shlex.join(options.command),
+        decision=watch.decision if watch is not None else None,
+        asked_tasks=watch.asked if watch is not None else 0,
     )
 
 

@@ -54,20 +54,20 @@ def _origin(rounds: Rounds, systems: Sequence[System], load_before: float, comma
     count = len(next(iter(rounds.values())))
     versions = ", ".join(f"{system.name} {system.version}" for system in systems)
     return (
-        f"{now:%Y-%m-%d %H:%M} UTC, `{command}`, commit {_commit()}. {_machine()}. Load average over one minute:"
+        f"{now:%Y-%m-%d %H:%M} UTC, `{command}`, commit {commit()}. {machine()}. Load average over one minute:"
         f" {load_before:.1f} before, {os.getloadavg()[0]:.1f} after. {versions}. Medians of {count}"
         f" round{'s' if count > 1 else ''}."
     )
 
 
-def _machine() -> str:
+def machine() -> str:
     model = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
     memory_kb = int(re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())[1])  # type: ignore[index]
     processor = f"{os.cpu_count()} x {model[1] if model else platform.machine()}"
     return f"{processor}, {memory_kb / 1e6:.0f} GB, Linux {platform.release()}, Python {platform.python_version()}"
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit's short hash, with `+` where the tree differs; `unknown` outside a checkout."""
     try:
         said = subprocess.run(["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=True)
@@ -87,7 +87,7 @@ def _main_table(rounds: Rounds) -> str:
         memory = f"{_median(all_figures, _rss):,.0f}"
         row += _road_cells(roads, memory) if roads else ["", "", memory, "", ""]
         rows.append(row)
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _road_cells(roads: list[Road], memory: str) -> list[str]:
@@ -109,7 +109,7 @@ def _budget_table(all_figures: list[Figures]) -> str:
         rows.append(
             [budget.title, f"<= {budget.limit:g} {unit}", f"{measured:.{digits}f} {unit}", f"{low} to {high}", met]
         )
-    return _table(["", "budget", "measured", "rounds", ""], rows)
+    return table(["", "budget", "measured", "rounds", ""], rows)
 
 
 def _spans(all_figures: list[Figures]) -> str:
@@ -123,7 +123,7 @@ def _ratio_table(rounds: Rounds, bases: list[str]) -> str:
     for name, all_figures in rounds.items():
         ratios = [_ratio(all_figures, rounds[base], of) for base in bases for _, of in kinds]
         rows.append([name, *(f"{ratio:,.1f}" if ratio >= 1 else f"{ratio:.3f}" for ratio in ratios)])
-    return _table(["", *(f"{kind} / {base}" for base in bases for kind, _ in kinds)], rows)
+    return table(["", *(f"{kind} / {base}" for base in bases for kind, _ in kinds)], rows)
 
 
 def _ratio(one: list[Figures], other: list[Figures], of: Callable[[Figures], float]) -> float:
@@ -150,15 +150,15 @@ def _rss(figures: Figures) -> float:
     return figures.rss_mb
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def table(head: list[str], rows: list[list[str]]) -> str:
     rule = ["---", *["--:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, rule, *rows])
 
 
-def write_document(tables: str) -> None:
+def write_document(tables: str, document: Path = DOCUMENT) -> None:
     """Puts the tables between the document's marks. Raises ``ValueError`` when it has none."""
-    before, begin, rest = DOCUMENT.read_text().partition(BEGIN)
+    before, begin, rest = document.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"{DOCUMENT} has no marks {BEGIN} and {END}")
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{tables}{END}{after}")
+        raise ValueError(f"{document} has no marks {BEGIN} and {END}")
+    document.write_text(f"{before}{BEGIN}\n{tables}{END}{after}")

@@ -137,7 +137,7 @@ async def test_cancelling_kills(sandbox: Sandbox) -> None:
     marker = uuid.uuid4().hex
 
     async def forever() -> None:
-        async with sandbox.start(Program(("sleep", "1000", marker)), SMALL) as run:
+        async with sandbox.start(Program(("sh", "-c", f"sleep 1000; : {marker}")), SMALL) as run:
             await run.read()
 
     async def soon(delay: float) -> None:

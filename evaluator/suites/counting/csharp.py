@@ -7,27 +7,23 @@ identities: a task that returns a list could never pass.
 import re
 
 from evaluator.languages.csharp import TESTS_CLASS
-from evaluator.languages.secret_word import FILE, MARK
+from evaluator.languages.secret_word import FILE, last_line
 from evaluator.suites.counting.expressions import closing, equality
 from evaluator.suites.suite import NONCE, SuiteError, TestsCheck
 
 _ASSERT = "Debug.Assert("
-_GENERIC = re.compile(r"\b(List|Dictionary)<")
-_TUPLE = re.compile(r"\bTuple\b")
+_COLLECTION = re.compile(r"\b(List|Dictionary)<")
+_TYPE = re.compile(r"\b(Tuple\.|Nullable<)")
 
 # First what ends a string or comment that the solution may have left open.
 _OPEN = f"""
 /*\"\"\"*/
 #pragma warning restore
-class {TESTS_CLASS} : global::System.Collections.IEqualityComparer {{
-    bool global::System.Collections.IEqualityComparer.Equals(object actual, object expected) {{
-        return WeighbridgeSame(actual, expected);
-    }}
-    int global::System.Collections.IEqualityComparer.GetHashCode(object value) {{
-        return 0;
-    }}
+class {TESTS_CLASS} {{
     static bool WeighbridgeSame(object actual, object expected) {{
         if (actual == null || expected == null) return actual == null && expected == null;
+        var pair = expected as global::System.Runtime.CompilerServices.ITuple;
+        if (pair != null) return WeighbridgeTuples(actual, pair);
         if (actual.GetType() != expected.GetType()) return WeighbridgeNumbers(actual, expected);
         var items = expected as global::System.Collections.IList;
         if (items != null) {{
@@ -44,9 +40,15 @@ class {TESTS_CLASS} : global::System.Collections.IEqualityComparer {{
                 if (!found.Contains(key) || !WeighbridgeSame(found[key], entries[key])) return false;
             return true;
         }}
-        var tuple = expected as global::System.Collections.IStructuralEquatable;
-        if (tuple != null) return tuple.Equals(actual, new {TESTS_CLASS}());
         return expected.Equals(actual);
+    }}
+    static bool WeighbridgeTuples(object actual, global::System.Runtime.CompilerServices.ITuple expected) {{
+        var kind = actual.GetType();
+        if (!kind.IsGenericType) return false;
+        if (kind.GetGenericTypeDefinition() != expected.GetType().GetGenericTypeDefinition()) return false;
+        var found = (global::System.Runtime.CompilerServices.ITuple) actual;
+        for (int i = 0; i < expected.Length; i++) if (!WeighbridgeSame(found[i], expected[i])) return false;
+        return true;
     }}
     static bool WeighbridgeNumbers(object actual, object expected) {{
         if (!actual.GetType().IsPrimitive || !expected.GetType().IsPrimitive) return false;
@@ -84,13 +86,13 @@ def multipl_e(tests: str) -> TestsCheck:
         actual, expected = _sides(line[len(_ASSERT) : closing(line, len(_ASSERT) - 1)])
         body += f"        WeighbridgeTest(WeighbridgeSame(Problem.{actual}, {expected}), {number});\n"
         body += "        weighbridgePassed++;\n"
-    return TestsCheck("", f"{_OPEN}{body}{_END}\n{MARK}{NONCE}\n", len(asserts))
+    return TestsCheck("", _OPEN + body + _END + last_line(NONCE), len(asserts))
 
 
 def _sides(condition: str) -> tuple[str, str]:
     """``f(x).Equals(y)`` and ``f(x) == (y)`` as ``f(x)`` and ``y``, with .NET's own types in both."""
-    condition = _TUPLE.sub("global::System.Tuple", condition)
-    condition = _GENERIC.sub(r"global::System.Collections.Generic.\1<", condition)
+    condition = _TYPE.sub(r"global::System.\1", condition)
+    condition = _COLLECTION.sub(r"global::System.Collections.Generic.\1<", condition)
     compared = equality(condition)
     if compared is not None:
         return compared

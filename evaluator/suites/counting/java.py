@@ -6,7 +6,7 @@ The tests' own types are imported one by one, so that no class of the solution's
 import re
 
 from evaluator.languages.java import TESTS_CLASS
-from evaluator.languages.secret_word import FILE, MARK
+from evaluator.languages.secret_word import FILE, last_line
 from evaluator.suites.counting.expressions import arguments, closing, equality, type_names
 from evaluator.suites.suite import NONCE, SuiteError, TestsCheck
 
@@ -47,7 +47,8 @@ _END = """
         weighbridgeOut.println("\\n" + weighbridgeWord + " " + weighbridgePassed);
         weighbridgeOut.flush();
 """
-_MAIN = "public static void main(String[] args) {"
+_MAIN = "    public static void main(String[] args) throws Throwable {"
+_THEIR_MAIN = re.compile(r"^ *public static void main\(String\[\] args\)[^{]*\{", re.MULTILINE)
 _LIST = "List<Boolean> correct = Arrays.asList("
 _LOOKED_AT = re.compile(r"\s*;\s*if \(correct\.contains\(false\)\) \{\s*throw new AssertionError\(\);\s*\}")
 
@@ -58,15 +59,16 @@ def multipl_e(tests: str) -> TestsCheck:
     if not asserts:
         raise SuiteError("no asserts in a main function", "give MultiPL-E's own tests")
     conditions = [_condition("Problem." + line[len("assert(") : closing(line, len("assert"))]) for line in asserts]
-    return _check(f"    {_MAIN}", _counted(conditions), "\n    }\n}\n", len(conditions))
+    return _check("", _counted(conditions), "\n    }\n}\n", len(conditions))
 
 
-def humaneval_x(test: str) -> TestsCheck:
+def humaneval_x(test: str, _declaration: str) -> TestsCheck:
     """``test`` is a class ``Main`` that makes a list of what is right; some tests are loops beside it."""
-    opening, found, body = test.rstrip().partition(_MAIN)
-    if not found or not body.endswith("}") or "class Main {" not in opening:
+    main = _THEIR_MAIN.search(test)
+    body = test[main.end() :].rstrip() if main else ""
+    if not main or not body.endswith("}") or "class Main {" not in test[: main.start()]:
         raise SuiteError("no class Main with a main function", "give HumanEval-X's own tests")
-    members = opening.partition("class Main {")[2].rstrip()
+    members = test[: main.start()].partition("class Main {")[2]
     body = body.removesuffix("}").rstrip().removesuffix("}")
     count, rest = 1, body + "\n        weighbridgePassed++;"
     if _LIST in body:
@@ -75,15 +77,14 @@ def humaneval_x(test: str) -> TestsCheck:
         conditions = [_condition(item) for item in arguments(listed[:end])]
         count = len(conditions)
         rest = before + _counted(conditions) + _LOOKED_AT.sub("", listed[end + 1 :], count=1)
-    return _check(f"{members}\n    {_MAIN}", rest, "\n    }\n}\n", count)
+    return _check(members, rest, "\n    }\n}\n", count)
 
 
-def _check(opening: str, body: str, end: str, count: int) -> TestsCheck:
-    opening = opening.replace(_MAIN, _MAIN.replace("{", "throws Throwable {"))
-    program = _OPEN + opening + _BEGIN + body + _END + end
+def _check(members: str, body: str, end: str, count: int) -> TestsCheck:
+    program = _OPEN + members + _MAIN + _BEGIN + body + _END + end
     imported = sorted(name for name in type_names(program) if name in _KNOWN)
     imports = "".join(f"import {_KNOWN[name]}.{name};\n" for name in imported)
-    return TestsCheck(imports, f"{program}\n{MARK}{NONCE}\n", count)
+    return TestsCheck(imports, program + last_line(NONCE), count)
 
 
 def _condition(expression: str) -> str:

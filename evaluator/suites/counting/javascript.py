@@ -7,8 +7,9 @@ but null is ``undefined``, as both stand for Python's None.
 import ast
 import re
 
+from evaluator.languages import secret_word
 from evaluator.suites.counting.expressions import closing
-from evaluator.suites.suite import FunctionCheck, Part, SuiteError
+from evaluator.suites.suite import NONCE, FunctionCheck, Part, SuiteError, TestsCheck
 
 _ASSERT = "assert.deepEqual("
 _CONSTANTS = {"true": True, "false": False, "undefined": None, "null": None}
@@ -26,6 +27,16 @@ def multipl_e(tests: str) -> FunctionCheck:
     if not inputs:
         raise SuiteError(f"no {_ASSERT}candidate(...), ...)", "give MultiPL-E's own tests")
     return FunctionCheck((Part("tests", tuple(inputs), tuple(expected)),), oracle="exact")
+
+
+def humaneval_x(test: str, _declaration: str) -> TestsCheck:
+    """``test`` calls ``console.assert``, which fails no process; a numbered test takes its place."""
+    first, *rest = test.split("console.assert(")
+    if not rest:
+        raise SuiteError("no console.assert(...)", "give HumanEval-X's own tests")
+    numbered = "".join(f"weighbridgeTest({number}, {text}" for number, text in enumerate(rest, 1))
+    tests = secret_word.tests_begin() + first + numbered + secret_word.last_line(NONCE)
+    return TestsCheck("", tests, len(rest))
 
 
 def _call(text: str) -> tuple[tuple[object, ...], object]:

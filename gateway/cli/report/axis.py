@@ -54,7 +54,7 @@ def money_axis(values: Iterable[float], start: float, end: float) -> Axis:
 
 def _log_axis(low: float, high: float, start: float, end: float) -> Axis:
     """One mark a decade, or at 1, 2 and 5 where that leaves too few."""
-    low, high = low / 1.25, high * 1.25
+    low, high = low / 1.5, high * 1.5
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     fine, coarse = (_within(low, high, (m * 10.0**d for d in decades for m in marks)) for marks in ((1, 2, 5), (1,)))
     return Axis(low, high, start, end, coarse if len(fine) > 6 else fine, dollars_of_tick, log=True)

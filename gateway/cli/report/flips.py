@@ -48,7 +48,9 @@ def flipped_tasks(paired: Paired, before: Path, after: Path) -> Html:
     rows = (
         joined(_rows(flip, _Side("A", a.get(flip.task_id, [])), _Side("B", b.get(flip.task_id, [])))) for flip in flips
     )
-    caption = element("caption", f"{len(flips)} tasks flipped: {len(paired.worse)} worse, {len(paired.better)} better")
+    rest = f"; with the answers of the first {MOST_SHOWN}" if len(flips) > MOST_SHOWN else ""
+    counts = f"{len(flips)} tasks flipped: {len(paired.worse)} worse, {len(paired.better)} better{rest}"
+    caption = element("caption", counts)
     inner = element("table", caption, element("thead", head), element("tbody", *rows), class_="flips")
     return scrollable("Flipped tasks", inner)
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
+from evaluator.figures import dollars
 from gateway.cli.matrix_rows import RouteRow, SuiteResult
-from gateway.cli.matrix_text import FIGURES, NOTE, TRAITS, correctness, price
+from gateway.cli.matrix_text import FIGURES, NOTE, TRAITS, correctness, price, suite_name
 from gateway.cli.report.heat import heat_map
 from gateway.cli.report.interval import interval_bar
 from gateway.cli.report.markup import Content, Html, element
-from gateway.cli.report.page import items, page, section, table
+from gateway.cli.report.page import items, page, section, table, tiles
 from gateway.cli.report.tradeoff import tradeoff
 from gateway.cli.report.weighed import Weighed, by_suite
+from policies.scorecard import ALL_LANGUAGES
 
 _READING = (
     NOTE,
@@ -31,6 +33,7 @@ def matrix_page(rows: Sequence[RouteRow], version: int) -> str:
 
 def _sections(rows: Sequence[RouteRow]) -> Iterator[Html]:
     if any(row.results for row in rows):
+        yield tiles(list(_headlines(rows)))
         yield section("Cost against accuracy", *_tradeoffs(rows))
         yield section("Languages", heat_map(rows))
         yield section("Every figure", *_figures(rows))
@@ -40,17 +43,42 @@ def _sections(rows: Sequence[RouteRow]) -> Iterator[Html]:
     yield section("How to read this", items(_READING))
 
 
+def _headlines(rows: Sequence[RouteRow]) -> Iterator[tuple[str, Content, Content]]:
+    """The evidence's size, and the best routes on the largest suite that was measured whole."""
+    serving = sum(row.facts.healthy for row in rows)
+    yield "routes", str(len(rows)), f"{serving} serving"
+    lines = [line for _, found in by_suite(rows) for line in found]
+    languages = {line.language for line in lines} - {ALL_LANGUAGES}
+    yield "suites", str(len({line.suite for line in lines})), f"{len(languages)} languages"
+    whole = [(row.name, result) for row in rows for result in row.results if result.card and not result.card.partial]
+    if not whole:
+        return
+    largest = max((result for _, result in whole), key=lambda result: result.card.tasks if result.card else 0)
+    same = [(name, result) for name, result in whole if suite_name(result) == suite_name(largest)]
+    name, best = max(same, key=lambda found: (found[1].card and found[1].card.pass_at_1) or 0.0)
+    yield f"most accurate on {suite_name(largest)}", name, correctness(best)
+    costs = [(result.cost.per_solved_task, name) for name, result in same if result.cost.per_solved_task is not None]
+    if costs:
+        amount, name = min(costs)
+        yield f"cheapest solved task on {suite_name(largest)}", name, dollars(amount)
+
+
 def _dates(measured: Sequence[SuiteResult]) -> str:
     days = sorted(result.card.measured_at[:10] for result in measured if result.card is not None)
     return f"Measured from {days[0]} to {days[-1]}. " if days else ""
 
 
 def _tradeoffs(rows: Sequence[RouteRow]) -> Iterator[Content]:
-    """A fold for each suite and language, so that sixteen languages stay readable; a suite's first one is open."""
+    """A fold for each suite and language, the first one open; a suite's further languages lie in one fold more."""
     for suite, lines in by_suite(rows):
-        for number, line in enumerate(lines):
-            title = element("summary", f"{suite}, {line.language}")
-            yield element("details", title, tradeoff(line.weighed), open=number == 0)
+        folds = [_fold(f"{suite}, {line.language}", tradeoff(line.weighed), opened=line is lines[0]) for line in lines]
+        yield folds[0]
+        if rest := folds[1:]:
+            yield _fold(f"{suite}, each of {len(rest)} further languages", *rest)
+
+
+def _fold(title: str, *content: Content, opened: bool = False) -> Html:
+    return element("details", element("summary", title), *content, open=opened)
 
 
 def _figures(rows: Sequence[RouteRow]) -> Iterator[Content]:

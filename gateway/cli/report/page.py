@@ -62,6 +62,12 @@ def scrollable(label: str, *content: Content) -> Html:
     return element("div", *content, class_="scroll", tabindex="0", role="region", aria_label=label)
 
 
+def tiles(figures: Sequence[tuple[str, Content, Content]]) -> Html:
+    """The figures to read first: each with its name and a line about it."""
+    boxes = (element("div", name, element("b", value), note, class_="tile") for name, value, note in figures)
+    return element("div", *boxes, class_="tiles")
+
+
 def items(lines: Sequence[Content]) -> Html:
     return element("ul", joined(element("li", line) for line in lines))
 

@@ -55,7 +55,7 @@ def scatter(points: Sequence[Point], line: Line, x_title: str, summary: str) -> 
     x = money_axis(_costs(points), _FRAME.left, _FRAME.right)
     y = share_axis([value for point in points for value in (point.y, *point.y_interval)], _FRAME.bottom, _FRAME.top)
     marks = [element("g", element("title", p.title or p.label), *_whiskers(p, x, y), _mark(p, x, y)) for p in points]
-    content = (*_grid(x, y, x_title), _line(line, x, y), *marks, *_labels(points, x, y))
+    content = (*_grid(x, y, x_title), _line(line, x, y), *marks, *_labels(points, line, x, y))
     return element("svg", *content, class_="plot", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=summary)
 
 
@@ -124,9 +124,9 @@ def _arrow_head(start: tuple[float, float], tip: tuple[float, float]) -> Html:
     return element("polyline", class_="arrow", points=path)
 
 
-def _labels(points: Sequence[Point], x: Axis, y: Axis) -> Iterator[Html]:
+def _labels(points: Sequence[Point], line: Line, x: Axis, y: Axis) -> Iterator[Html]:
     anchors = [(x.at(point.x), y.at(point.y), _short(point.label)) for point in points]
-    obstacles = [box for point in points for box in _obstacles(point, x, y)]
+    obstacles = [box for point in points for box in _obstacles(point, x, y)] + _covered(line, x, y)
     for (at_x, at_y, text), box in zip(anchors, placed(anchors, obstacles, _FRAME), strict=True):
         right = box.left > at_x
         near = box.left if right else box.right
@@ -143,6 +143,15 @@ def _obstacles(point: Point, x: Axis, y: Axis) -> Iterator[Box]:
     yield Box(at_x - 1, y.at(high), at_x + 1, y.at(low))
     if point.x_interval is not None:
         yield Box(x.at(point.x_interval[0]), at_y - 1, x.at(point.x_interval[1]), at_y + 1)
+
+
+def _covered(line: Line, x: Axis, y: Axis) -> list[Box]:
+    """What steps cover; a slanted arrow is not worth avoiding."""
+    corners = [] if line.arrow else [(x.at(cost), y.at(share)) for cost, share in line.through]
+    return [
+        Box(min(x1, x2) - 1, min(y1, y2) - 1, max(x1, x2) + 1, max(y1, y2) + 1)
+        for (x1, y1), (x2, y2) in pairwise(corners)
+    ]
 
 
 def _short(label: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evaluator.figures import dollars, share
-from gateway.cli.matrix_rows import SuiteResult, interval
+from gateway.cli.matrix_rows import Cost, interval
 from gateway.cli.report.frontier import frontier
 from gateway.cli.report.markup import Html, element
 from gateway.cli.report.scatter import Line, Mark, Point, scatter, steps
@@ -18,13 +18,16 @@ class Measure:
     """What is on the cost axis: its name, where its nano-dollars come from, and whether its interval is known."""
 
     title: str
-    of: Callable[[SuiteResult], int | None]
+    of_cost: Callable[[Cost], int | None]
     follows_accuracy: bool = False
     """A solved task's cost falls as accuracy rises, and so has an interval at the ends of that of pass@1."""
 
+    def of(self, card: Scorecard) -> int | None:
+        return self.of_cost(Cost.of(card))
 
-CALLS = Measure("$ per 1,000 calls", lambda result: result.cost.per_1000_calls)
-SOLVED = Measure("$ per solved task", lambda result: result.cost.per_solved_task, follows_accuracy=True)
+
+CALLS = Measure("$ per 1,000 calls", lambda cost: cost.per_1000_calls)
+SOLVED = Measure("$ per solved task", lambda cost: cost.per_solved_task, follows_accuracy=True)
 
 
 def tradeoff(weighed: Sequence[Weighed]) -> Html:
@@ -33,8 +36,9 @@ def tradeoff(weighed: Sequence[Weighed]) -> Html:
 
 
 def _figure(weighed: Sequence[Weighed], measure: Measure) -> Html:
-    known = [(item.route, item.result.card, measure.of(item.result)) for item in weighed]
-    shown = [(route, card, x) for route, card, x in known if card is not None and card.tasks and x is not None]
+    cards = [(item.route, item.result.card) for item in weighed if item.result.card is not None]
+    known = [(route, card, measure.of(card)) for route, card in cards if card.tasks]
+    shown = [(route, card, x) for route, card, x in known if x is not None]
     missing = [item.route for item in weighed if item.route not in {route for route, _, _ in shown}]
     left_out = f"Not shown, for want of a figure: {', '.join(missing)}." if missing else ""
     whole = [(route, x, card.pass_at_1 or 0.0) for route, card, x in shown if not card.partial]

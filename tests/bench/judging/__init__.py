@@ -1,0 +1,1 @@
+"""Our judge beside EvalPlus's, on the same recorded answers."""
