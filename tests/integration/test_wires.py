@@ -122,7 +122,7 @@ def test_a_whole_answer_is_forwarded_and_billed(gateway: Gateway, upstream: Upst
     row = gateway.ledger(answer.headers["x-weighbridge-request-id"])
     assert (row["outcome"], row["usage_source"]) == ("ok", "provider")
     tokens = {"/v1/embeddings": (7, 0), "/v1/messages/count_tokens": (0, 0)}.get(path, (7, 2))
-    assert (row["input_tokens"], row["output_tokens"]) == tokens
+    assert (row["usage"]["input_tokens"], row["usage"]["output_tokens"]) == tokens
     again = ask(gateway, path)
     assert (again.headers["x-weighbridge-cache"], again.content) == ("hit", answer.content)
 
@@ -135,7 +135,7 @@ def test_a_stream_is_forwarded_byte_for_byte_and_billed(gateway: Gateway, upstre
     assert answer.headers["content-type"].startswith("text/event-stream")
     row = gateway.ledger(answer.headers["x-weighbridge-request-id"])
     assert (row["outcome"], row["usage_source"]) == ("ok", "provider")
-    assert (row["input_tokens"], row["output_tokens"]) == (7, 2)
+    assert (row["usage"]["input_tokens"], row["usage"]["output_tokens"]) == (7, 2)
 
 
 @pytest.mark.parametrize("path", STREAMED)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.backend import BackendError
-from backends.claude_wire import MessageReader, status_error
+from backends.claude_wire import MessageReader, openai_body, status_error
 from backends.usage import Usage
 
 
@@ -89,4 +89,5 @@ def test_an_error_event_has_the_status_of_its_type(kind: str, status: int) -> No
 def test_an_error_without_anthropics_body(body: bytes) -> None:
     error = status_error("api.anthropic.com", 502, body, None)
     assert str(error) == "api.anthropic.com answered 502 (api_error)"
-    assert json.loads(error.body)["error"]["message"] == "the provider answered 502"
+    assert error.body == body
+    assert json.loads(openai_body(body, 502))["error"]["message"] == "the provider answered 502"
