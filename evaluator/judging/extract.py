@@ -6,7 +6,8 @@ import textwrap
 import warnings
 from dataclasses import dataclass
 
-from evaluator.judging import extract_cobol, extract_fortran, extract_javascript
+from evaluator.judging import extract_cobol, extract_fortran, extract_functions, extract_javascript
+from evaluator.judging.shapes import SHAPES
 from evaluator.suites import Task
 
 _PROGRAMS = {
@@ -43,6 +44,8 @@ def extract(answer: str, task: Task) -> str | None:
     blocks = _blocks(answer)
     if program := _PROGRAMS.get(task.language):
         return program([(block.tag, block.code) for block in blocks], answer, task)
+    if shape := SHAPES.get(task.language):
+        return extract_functions.program([(block.tag, block.code) for block in blocks], answer, task, shape)
     if not blocks or (_begins_as_code(answer) and _defines(answer, task) and _parse(answer)):
         return _from_text(answer, task)
     return _from_blocks(blocks, task)
