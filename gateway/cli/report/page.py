@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.resources import files
@@ -79,4 +80,6 @@ def write(file: Path, document: str) -> None:
         draft.write_text(document, "utf-8")
         draft.replace(file)
     except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
         raise ConfigFailure(f"cannot write {file}: {error.strerror}") from error
