@@ -188,7 +188,7 @@ def test_damaged_bytes_give_a_value_or_an_error(value: object, draw: st.DataObje
     test_any_bytes_give_a_value_or_an_error.hypothesis.inner_test(bytes(data))  # type: ignore[attr-defined]
 
 
-def described(kind: str, *fields: object) -> bytes:
+def described(kind: str, *fields: Any) -> bytes:
     return marshal.dumps((..., kind, *fields), 2)
 
 
