@@ -1,20 +1,19 @@
 """Before and after: two measurements of the same tasks, side by side."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from evaluator.paired import Paired, TaskScore, pair
+from evaluator.paired import Paired, TaskScore, holm_over_languages, pair
 from evaluator.scorecards import Group, Subject, Tally, scorecard, settled_samples
+from evaluator.statistics import source_problem
 from evaluator.store.records import Outcome, Sample
 from evaluator.store.run_folder import RunFolder
-from policies.scorecard import Scorecard
+from policies.scorecard import ALL_LANGUAGES, Scorecard
 from policies.snapshot import Snapshot
-
-ALL_LANGUAGES = "several"
 
 
 class Incomparable(Exception):
@@ -46,17 +45,42 @@ class Comparison:
     """What a reader should know before believing the difference."""
 
 
-def read_run(path: Path) -> Measured:
-    """A finished replay as one measurement, whichever routes answered. Raises Unfinished, DamagedJournal, RunBusy."""
+def read_run(path: Path) -> list[Measured]:
+    """A finished replay, whichever routes answered: a measurement a language, and one of all if there are several.
+
+    Raises Unfinished, DamagedJournal, RunBusy.
+    """
     with RunFolder(path) as folder:
         manifest, written = folder.read("manifest.json"), folder.read("scorecards.json")
         if manifest is None or written is None:
             again = f"; `{manifest['command']}` goes on with it" if manifest else ""
             raise Unfinished(f"the run in {path} is not finished{again}")
         settled = [(_without_answer(sample), outcome) for sample, outcome in settled_samples(folder)]
-    languages = {card.language for card in Snapshot.decode(msgspec.json.encode(written)).scorecards}
-    language = languages.pop() if len(languages) == 1 else ALL_LANGUAGES
-    return _measured(manifest, language, settled, partial=bool(manifest["partial"]))
+    cards = Snapshot.decode(msgspec.json.encode(written)).scorecards
+    partial = bool(manifest["partial"]) or ("until" in manifest and any(card.partial for card in cards))
+    languages = {card.language for card in cards} - {ALL_LANGUAGES}
+    if len(languages) == 1:
+        return [_measured(manifest, languages.pop(), settled, partial=partial)]
+    by_language: dict[str, list[tuple[Sample, Outcome | None]]] = {}
+    for sample, outcome in settled:
+        by_language.setdefault(sample.language, []).append((sample, outcome))
+    by_language.pop("", None)  # of a run before samples told their language
+    by_language[ALL_LANGUAGES] = settled
+    return [_measured(manifest, language, part, partial=partial) for language, part in by_language.items()]
+
+
+def compare_all(pairs: Iterable[tuple[Measured, Measured]]) -> list[Comparison]:
+    """Each pair, and the p-values of a suite's languages adjusted for their number. Raises Incomparable."""
+    comparisons = [compare(before, after) for before, after in pairs]
+    suites: dict[str, list[int]] = {}
+    for index, found in enumerate(comparisons):
+        if found.paired is not None and found.before.language != ALL_LANGUAGES:
+            suites.setdefault(found.before.suite_hash, []).append(index)
+    for family in suites.values():
+        adjusted = holm_over_languages([paired for index in family if (paired := comparisons[index].paired)])
+        for index, paired in zip(family, adjusted, strict=True):
+            comparisons[index] = replace(comparisons[index], paired=paired)
+    return comparisons
 
 
 def compare(before: Measured, after: Measured) -> Comparison:
@@ -140,8 +164,9 @@ def _scores(measured: Measured) -> dict[str, TaskScore]:
     scores: dict[str, TaskScore] = {}
     for sample, outcome in measured.settled or ():
         if outcome is not None and outcome.status.scored:
-            so_far = scores.get(sample.task_id, TaskScore(0, 0))
-            scores[sample.task_id] = TaskScore(so_far.scored + 1, so_far.passes + (outcome.status == "pass"))
+            so_far = scores.get(sample.task_id, TaskScore(0, 0, source_problem(sample.task_id, sample.language)))
+            passes = so_far.passes + (outcome.status == "pass")
+            scores[sample.task_id] = replace(so_far, scored=so_far.scored + 1, passes=passes)
     return scores
 
 

@@ -9,8 +9,8 @@ languages=(
     python3 ruby rustc
 )
 libraries=(
-    golang-github-stretchr-testify-dev libboost-dev libjavatuples-java librust-md5-dev librust-rand-dev
-    librust-regex-dev libssl-dev libtest-deep-perl lua-unit ruby-test-unit
+    golang-github-stretchr-testify-dev libboost-dev libc6-dev libjavatuples-java libmono-system-numerics4.0-cil
+    librust-md5-dev librust-rand-dev librust-regex-dev libssl-dev libtest-deep-perl lua-unit ruby-test-unit
 )
 # Sourced (for the sandbox's image) it only says which.
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then need_packages "${languages[@]}" "${libraries[@]}"; fi

@@ -6,7 +6,9 @@ import textwrap
 import warnings
 from dataclasses import dataclass
 
-from evaluator.judging import extract_cobol, extract_fortran, extract_javascript
+from evaluator.judging import extract_cobol, extract_fortran, extract_functions, extract_javascript
+from evaluator.judging.shapes import SHAPES
+from evaluator.languages import LANGUAGES
 from evaluator.suites import Task
 
 _PROGRAMS = {
@@ -43,9 +45,22 @@ def extract(answer: str, task: Task) -> str | None:
     blocks = _blocks(answer)
     if program := _PROGRAMS.get(task.language):
         return program([(block.tag, block.code) for block in blocks], answer, task)
+    if shape := SHAPES.get(task.language):
+        return extract_functions.program([(block.tag, block.code) for block in blocks], answer, task, shape)
+    if task.language != "python":
+        return _by_tag(blocks, answer, task)
     if not blocks or (_begins_as_code(answer) and _defines(answer, task) and _parse(answer)):
         return _from_text(answer, task)
     return _from_blocks(blocks, task)
+
+
+def _by_tag(blocks: list[_Block], answer: str, task: Task) -> str | None:
+    """For a language that nothing here knows: the first block with its tag, without one, with any; else all."""
+    language = LANGUAGES.get(task.language)
+    tags = language.tags if language else {task.language}
+    ranked = sorted(blocks, key=lambda block: 0 if block.tag in tags else 1 if not block.tag else 2)
+    code = ranked[0].code if ranked else answer
+    return code if code.strip() else None
 
 
 def _blocks(answer: str) -> list[_Block]:

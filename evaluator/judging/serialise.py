@@ -75,7 +75,9 @@ _SEQUENCES: dict[int, Callable[[list[object]], object]] = {
     ord("<"): set,
     ord(">"): frozenset,
 }
-_RUNS = {ord("i"): struct.Struct("<xi"), ord("g"): struct.Struct("<xd")}
+_RUNS = {b"i": struct.Struct("<xi"), b"g": struct.Struct("<xd")}
+_FEW, _MANY = 8, 512
+"""Fewer items are read one by one, more in several steps: looking for them must not cost more than reading them."""
 
 
 class _Reader:
@@ -113,33 +115,37 @@ class _Reader:
 
     def long(self) -> int:
         count = self.number(_I32)
-        size = 2 * abs(count)
-        digits = struct.unpack_from(f"<{abs(count)}H", self.data, self.at)
-        self.at += size
-        if any(digit >= 1 << 15 for digit in digits):
-            raise MalformedValue("a digit of more than 15 bits")
-        magnitude = int("".join([format(digit, "015b") for digit in reversed(digits)]) or "0", 2)
+        digits = self.data[self.at : self.at + 2 * abs(count)]
+        if len(digits) != 2 * abs(count):
+            raise MalformedValue("truncated")
+        self.at += len(digits)
+        magnitude = _from_digits(digits)
         return -magnitude if count < 0 else magnitude
 
     def _sequence(self, tag: int, depth: int) -> object:
         count = self.number(_U32)
         if count > len(self.data) - self.at:
             raise MalformedValue("truncated")
-        items = self._run(count) or [self.value(depth - 1) for _ in range(count)]
+        items: list[object] = []
+        while len(items) < count:
+            items += self._run(count - len(items)) or [self.value(depth - 1)]
         if tag == ord("(") and items and items[0] is ...:
             return _describe(items)
         return _SEQUENCES[tag](items)
 
-    def _run(self, count: int) -> list[object] | None:
-        """``count`` items that are all int32 or all floats, read in one step; None where they are not."""
-        form = _RUNS.get(self.data[self.at]) if count > 8 else None
-        if form is None:
-            return None
-        end = self.at + count * form.size
-        if end > len(self.data) or self.data[self.at : end : form.size].strip(self.data[self.at : self.at + 1]):
-            return None
-        items: list[object] = [number for (number,) in form.iter_unpack(self.data[self.at : end])]
-        self.at = end
+    def _run(self, count: int) -> tuple[object, ...]:
+        """The next items, read in one step, where they are several int32 or several floats; else none."""
+        tag = self.data[self.at : self.at + 1]
+        form = _RUNS.get(tag)
+        if form is None or count < _FEW:
+            return ()
+        tags = self.data[self.at : self.at + min(count, _MANY) * form.size : form.size]
+        same = len(tags) - len(tags.lstrip(tag))
+        same = min(same, (len(self.data) - self.at) // form.size)
+        if same < _FEW:
+            return ()
+        items = struct.unpack_from("<" + same * form.format[1:], self.data, self.at)
+        self.at += same * form.size
         return items
 
     def _dict(self, depth: int) -> dict[object, object]:
@@ -149,6 +155,20 @@ class _Reader:
             items[key] = self.value(depth - 1)
         self.at += 1
         return items
+
+
+def _from_digits(digits: bytes) -> int:
+    """The number of little-endian 15-bit digits, 2 bytes each: halves of ever longer blocks are pushed together."""
+    number = int.from_bytes(digits, "little")
+    if number & int.from_bytes(b"\0\x80" * (len(digits) // 2), "little"):
+        raise MalformedValue("a digit of more than 15 bits")
+    size = 2
+    while size < len(digits):
+        lower = int.from_bytes((b"\xff" * size + bytes(size)) * (len(digits) // (2 * size) + 1), "little")
+        low = number & lower
+        number = low | (number ^ low) >> size // 2  # a block of `size` bytes holds size // 2 bits less than it could
+        size *= 2
+    return number
 
 
 _SCALARS: dict[int, Callable[[_Reader], object]] = {

@@ -7,7 +7,7 @@ from evaluator.languages.toolchain import missing_program
 TESTS_CLASS = "WeighbridgeTests"
 """Holds the ``Main`` of a suite's test program."""
 
-_MCS = ("mcs", "-warn:1", "-warnaserror:436", "-d:DEBUG", "-r:System.Numerics.dll", "-out:main.exe")
+_MCS = ("mcs", "-warn:2", "-warnaserror:436", "-d:DEBUG", "-r:System.Numerics.dll", "-out:main.exe")
 """Warning 436: a type of the program's own takes the name of one of .NET's."""
 
 

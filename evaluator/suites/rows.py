@@ -8,7 +8,14 @@ from evaluator.suites.suite import Row, SuiteError
 
 T = TypeVar("T")
 
-_TYPE_WORDS = {str: "a string", list: "a list", dict: "an object", float: "a number", object: "a value"}
+_TYPE_WORDS = {
+    str: "a string",
+    int: "a whole number",
+    list: "a list",
+    dict: "an object",
+    float: "a number",
+    object: "a value",
+}
 
 
 def required(row: Row, key: str, kind: type[T]) -> T:

@@ -97,7 +97,7 @@ def _check(row: Row) -> Check:
             case ("lines" | "numbers") as oracle:
                 return StdioCheck(cases, oracle)
         raise SuiteError(f"'compare' is {row['compare']!r}", "write 'lines' or 'numbers'")
-    return _program(rows.required(row, "test_file", str))
+    return _program(rows.required(row, "test_file", str), rows.required(row, "language", str))
 
 
 _TEST = '{"args": [...], "expected": ...}'
@@ -125,7 +125,14 @@ def _case(case: object, number: int) -> Case:
     return Case(case["stdin"], case["expected"])
 
 
-def _program(text: str) -> WordsCheck:
+_C_KEYWORDS = "break case char const continue default do double else float for goto if int long return short signed \
+sizeof static struct switch unsigned void while auto using operator template try catch"
+_UNDEFINED = "\n" + "".join(f"#undef {word}\n" for word in _C_KEYWORDS.split())
+_BELOW = {"c": _UNDEFINED, "cpp": _UNDEFINED}
+"""What follows a solution ahead of the tests: what it may have made of the language's own words is undone."""
+
+
+def _program(text: str, language: str) -> WordsCheck:
     if text.count(SOLUTION) != 1:
         raise SuiteError(
             f"'test_file' holds {SOLUTION} {text.count(SOLUTION)} times", "write it once, where the solution belongs"
@@ -135,4 +142,4 @@ def _program(text: str) -> WordsCheck:
         raise SuiteError(f"'test_file' has a {PASSED} ahead of {SOLUTION}", "test below the solution")
     if PASSED not in after:
         raise SuiteError(f"'test_file' has no {PASSED}", "print one where a test has passed, once a test")
-    return WordsCheck(before, tuple(after.split(PASSED)))
+    return WordsCheck(before, tuple((_BELOW.get(language, "") + after).split(PASSED)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from evaluator.compare_runs import Comparison, Incomparable, Measured, Unfinished, compare
+from evaluator.compare_runs import Comparison, Incomparable, Measured, Unfinished, compare_all
 from evaluator.store.journal import DamagedJournal
 from evaluator.store.run_folder import RunBusy
 from gateway.cli.compare_sides import measurements, replays
@@ -61,7 +61,7 @@ def command(
 def _comparisons(before: str, after: str, base_url: str) -> list[Comparison]:
     try:
         first, second = (measurements(word, base_url, replays()) for word in (before, after))
-        return [compare(one, other) for one, other in _matched(first, second)]
+        return compare_all(_matched(first, second))
     except Incomparable as error:
         raise ConfigFailure(f"cannot compare {before} with {after}: {error}") from error
     except Unfinished as error:
@@ -92,6 +92,10 @@ def _fail_if_worse(comparisons: Sequence[Comparison]) -> None:
     unpaired = [comparison.after.suite for comparison in comparisons if comparison.paired is None]
     if unpaired:
         raise ConfigFailure(f"--fail-if-worse needs the samples of both sides ({', '.join(unpaired)}): name two runs")
-    worse = [c.after.suite for c in comparisons if c.paired is not None and c.paired.is_worse(LEVEL)]
+    worse = [
+        f"{found.after.suite} ({found.after.language})"
+        for found in comparisons
+        if found.paired is not None and found.paired.is_worse(LEVEL)
+    ]
     if worse:
         raise Failure(f"B is worse than A on {', '.join(worse)} (p < {LEVEL})")

@@ -27,7 +27,7 @@ def run_behind(card: Scorecard, word: str, runs: Path) -> Path:
 def measurements(word: str, base_url: str, runs: Path) -> list[Measured]:
     """Everything that ``word`` has measured, one a suite and language. ``runs`` is the folder of replays."""
     if (folder := _run_folder(word, runs)) is not None:
-        return [read_run(folder)]
+        return read_run(folder)
     name, _, choice = word.partition("#")
     if Path(name).is_file():
         cards = _in_file(Path(name), choice)
@@ -90,11 +90,10 @@ def _with_samples(card: Scorecard, runs: Path) -> Measured:
     if folder.parent != runs or not (folder / "manifest.json").is_file():
         return Measured(card)
     try:
-        run = read_run(folder)
+        measured = read_run(folder)
     except (Unfinished, RunBusy):
         return Measured(card)
-    same = _identity(run.card) == _identity(card)
-    return run if same else Measured(card)
+    return next((each for each in measured if _identity(each.card) == _identity(card)), Measured(card))
 
 
 def _identity(card: Scorecard) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from evaluator.compare_runs import Comparison
 from evaluator.figures import dollars, milliseconds, share
-from evaluator.paired import Flip, Paired
+from evaluator.paired import CONFIDENCE, Flip, Paired
 from gateway.cli.matrix_rows import Cost, interval
 from gateway.cli.table import columns, markdown, wrapped
 from policies.scorecard import Scorecard
@@ -111,6 +111,7 @@ def findings(comparison: Comparison) -> Iterator[str]:
         yield _NOT_PAIRED
         return
     yield _verdict(paired)
+    yield from _change(paired)
     for name, flips in (("better", paired.better), ("worse", paired.worse)):
         if flips:
             yield f"{name}: {_listed(flips)}"
@@ -120,8 +121,21 @@ def findings(comparison: Comparison) -> Iterator[str]:
 def _verdict(paired: Paired) -> str:
     left_out = f" ({paired.unpaired} without a score on one side left out)" if paired.unpaired else ""
     counts = f"{len(paired.better)} better, {len(paired.worse)} worse, {paired.alike} alike"
-    p = "p < 0.001" if paired.p_value < 0.001 else f"p = {paired.p_value:.3f}"
-    return f"{paired.tasks} tasks paired{left_out}: {counts}; {p} ({paired.test}, two-sided)"
+    verdict = f"{paired.tasks} tasks paired{left_out}: {counts}; {_p(paired.p_value)} ({paired.test}, two-sided)"
+    return verdict + (f", {_p(paired.p_holm)} by Holm over {paired.languages} languages" if paired.p_holm else "")
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def _change(paired: Paired) -> Iterator[str]:
+    if paired.difference is not None and paired.interval is not None:
+        low, high = paired.interval
+        yield (
+            f"change of pass@1 over these tasks: {paired.difference:+.3f}, {low:+.3f} to {high:+.3f} with"
+            f" {CONFIDENCE:.0%} confidence (bootstrap over source problems)"
+        )
 
 
 def _listed(flips: Sequence[Flip]) -> str:

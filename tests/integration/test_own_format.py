@@ -50,6 +50,7 @@ async def test_a_test_file_wants_every_word_and_a_good_end(tmp_path: Path) -> No
         "#include <cstdlib>\nstatic int gone = (std::exit(0), 0);\n" + ADD: Status.FAIL,
         "#include <cstdlib>\nstatic int bad = std::atexit([] { std::_Exit(3); });\n" + ADD: Status.FAIL,
         "int add(int a, int b) { return a + b }\n": Status.COMPILE_ERROR,
+        "int add(int a, int b) { return 0; }\n#define if(x) if (true)\n": Status.FAIL,
     }
     assert await statuses(tmp_path, {"test_file": TEST_FILE}, list(programs)) == list(programs.values())
 

@@ -118,3 +118,13 @@ def test_show(tmp_path: Path) -> None:
     ]
     said = json.loads(run(tmp_path, "show", path, "--json").stdout)
     assert (said["tasks"], [row["language"] for row in said["languages"]]) == (3, ["javascript", "python"])
+
+
+@needs_bubblewrap
+def test_the_documented_example_is_a_good_suite(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/suites.md").read_text()
+    path = tmp_path / "payroll.jsonl"
+    path.write_text("".join(f"{line}\n" for line in page.splitlines() if line.startswith('{"task_id": "payroll/')))
+    done = run(tmp_path, "check", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "payroll: 2 tasks; 2 of 2 canonical solutions pass, 2 of 2 wrong ones fail" in done.stdout

@@ -73,7 +73,5 @@ def _round_step(least: float) -> float:
 def dollars_of_tick(nanousd: float) -> str:
     """A round amount without needless zeros: $0, $0.0002, $0.05, $0.50, $20."""
     usd = nanousd / _NANO
-    if usd == 0 or (usd >= 1 and round(usd, 9).is_integer()):
-        return f"${usd:,.0f}"
-    digits = max(2, -math.floor(math.log10(usd) + 1e-9))
-    return f"${usd:,.{digits}f}"
+    enough = (digits for digits in (0, *range(2, 30)) if math.isclose(round(usd, digits), usd, rel_tol=1e-6))
+    return f"${usd:,.{next(enough)}f}"

@@ -11,12 +11,15 @@ from gateway.cli.report.flips import flipped_tasks
 from gateway.cli.report.heat import legend, shade
 from gateway.cli.report.markup import Content, Html, element
 from gateway.cli.report.page import items, page, scrollable, section, table, tiles
-from gateway.cli.report.scatter import Line
+from gateway.cli.report.scatter import Trace
 from gateway.cli.report.tradeoff import CALLS, SOLVED, Measure, plot, point
 from policies.scorecard import Scorecard
 
 _HEADLINES = {"pass@1": True, "$ per 1,000 calls": False, "first token p99": False, "whole request p99": False}
 """Figures that stand above all others, and whether more of them is better."""
+
+_LISTED_BELOW = ("better: ", "worse: ")
+"""Findings that the table of flipped tasks holds in full."""
 
 _READING = (
     NOTE,
@@ -57,7 +60,7 @@ def _parts(comparison: Comparison, words: tuple[str, str]) -> Iterator[Content]:
     yield items([f"{side}: {who(card)}" for side, card in (("A", comparison.before), ("B", comparison.after))])
     yield tiles([_headline(*row) for row in rows if row[0] in _HEADLINES])
     yield element("div", *_plots(comparison), class_="figures")
-    yield items(list(findings(comparison)))
+    yield items([line for line in findings(comparison) if not line.startswith(_LISTED_BELOW)])
     yield table("Figures", ("", "A", "B", "change"), rows)
     paired = comparison.paired
     if paired is not None and (paired.better or paired.worse):
@@ -93,5 +96,5 @@ def _plot(before: Scorecard, after: Scorecard, measure: Measure) -> Html | None:
     a = point("A", before, costs[0], measure, "behind")
     b = point("B", after, costs[1], measure, "frontier")
     summary = f"A: {share(a.y)} at {dollars(a.x)}. B: {share(b.y)} at {dollars(b.x)}."
-    drawn = plot([a, b], Line([(a.x, a.y), (b.x, b.y)], arrow=True), measure, summary)
+    drawn = plot([a, b], Trace([(a.x, a.y), (b.x, b.y)], arrow=True), measure, summary)
     return element("figure", drawn, element("figcaption", summary))

@@ -1,6 +1,6 @@
 """`weighbridge matrix --html`: the decision matrix for people who choose routes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from evaluator.figures import dollars
 from gateway.cli.matrix_rows import RouteRow, SuiteResult
@@ -10,7 +10,7 @@ from gateway.cli.report.interval import interval_bar
 from gateway.cli.report.markup import Content, Html, element
 from gateway.cli.report.page import items, page, section, table, tiles
 from gateway.cli.report.tradeoff import tradeoff
-from gateway.cli.report.weighed import Weighed, by_suite
+from gateway.cli.report.weighed import Line, Weighed, by_suite
 from policies.scorecard import ALL_LANGUAGES
 
 _READING = (
@@ -34,9 +34,9 @@ def matrix_page(rows: Sequence[RouteRow], version: int) -> str:
 def _sections(rows: Sequence[RouteRow]) -> Iterator[Html]:
     if any(row.results for row in rows):
         yield tiles(list(_headlines(rows)))
-        yield section("Cost against accuracy", *_tradeoffs(rows))
+        yield section("Cost against accuracy", *_folds(rows, tradeoff))
         yield section("Languages", heat_map(rows))
-        yield section("Every figure", *_figures(rows))
+        yield section("Every figure", *_folds(rows, _figures))
     else:
         yield section("Nothing is measured yet", element("p", "Measure with: weighbridge replay SUITE --route ROUTE"))
     yield section("Routes as declared", _traits(rows))
@@ -68,10 +68,10 @@ def _dates(measured: Sequence[SuiteResult]) -> str:
     return f"Measured from {days[0]} to {days[-1]}. " if days else ""
 
 
-def _tradeoffs(rows: Sequence[RouteRow]) -> Iterator[Content]:
+def _folds(rows: Sequence[RouteRow], shown: Callable[[Line], Html]) -> Iterator[Content]:
     """A fold for each suite and language, the first one open; a suite's further languages lie in one fold more."""
     for suite, lines in by_suite(rows):
-        folds = [_fold(f"{suite}, {line.language}", tradeoff(line.weighed), opened=line is lines[0]) for line in lines]
+        folds = [_fold(f"{suite}, {line.language}", shown(line), opened=line is lines[0]) for line in lines]
         yield folds[0]
         if rest := folds[1:]:
             yield _fold(f"{suite}, each of {len(rest)} further languages", *rest)
@@ -81,11 +81,9 @@ def _fold(title: str, *content: Content, opened: bool = False) -> Html:
     return element("details", element("summary", title), *content, open=opened)
 
 
-def _figures(rows: Sequence[RouteRow]) -> Iterator[Content]:
+def _figures(line: Line) -> Html:
     head = ("route", "pass@1 (95% interval)", "", "tasks", *FIGURES)
-    for suite, lines in by_suite(rows):
-        for line in lines:
-            yield table(f"{suite}, {line.language}", head, [_figure_row(item) for item in line.weighed])
+    return table(f"{line.suite}, {line.language}", head, [_figure_row(weighed) for weighed in line.weighed])
 
 
 def _figure_row(weighed: Weighed) -> list[Content]:
@@ -104,4 +102,4 @@ def _traits(rows: Sequence[RouteRow]) -> Html:
         state = "serving" if row.facts.healthy else "NOT SERVING"
         known = [row.name, state, row.facts.revision or "unknown", price(row.facts)]
         body.append([*known, *(shown(row.facts) for shown in TRAITS.values())])
-    return table("What the gateway's configuration says", head, body)
+    return table("What the gateway's configuration says", head, body, words=True)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.resources import files
@@ -46,15 +47,15 @@ def section(title: Content, *content: Content) -> Html:
     return element("section", element("h2", title), *content)
 
 
-def table(caption: str, head: Sequence[Content], rows: Sequence[Sequence[Content]]) -> Html:
-    """Its first column names the rows; the others are figures. Scrolls sideways where it is too wide."""
+def table(caption: str, head: Sequence[Content], rows: Sequence[Sequence[Content]], *, words: bool = False) -> Html:
+    """Its first column names the rows; the others are figures, or ``words``. Too wide a table scrolls sideways."""
     top = element("tr", *(element("th", cell, scope="col") for cell in head))
     body = (
         element("tr", element("th", first, scope="row"), *(element("td", cell) for cell in rest))
         for first, *rest in rows
     )
     inner = (element("caption", caption), element("thead", top), element("tbody", *body))
-    return scrollable(caption, element("table", *inner))
+    return scrollable(caption, element("table", *inner, class_="words" if words else None))
 
 
 def scrollable(label: str, *content: Content) -> Html:
@@ -79,4 +80,6 @@ def write(file: Path, document: str) -> None:
         draft.write_text(document, "utf-8")
         draft.replace(file)
     except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
         raise ConfigFailure(f"cannot write {file}: {error.strerror}") from error

@@ -13,6 +13,8 @@ WIDTH, HEIGHT = 460, 340
 _FRAME = Box(46, 30, WIDTH - 14, HEIGHT - 44)
 _MARK = 5.0
 _CAP = 4.0
+_TICK_ROOM = 16.0
+"""What a tick's text needs to its right; nearer to the frame's end it would be cut."""
 _LONGEST_LABEL = 26
 _FARTHEST = 4.0
 """Times the most expensive point: there the axis ends at the latest."""
@@ -35,22 +37,22 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Trace:
     """Through values, not pixels: the frontier's steps, or an arrow from before to after."""
 
     through: Sequence[tuple[float, float]]
     arrow: bool = False
 
 
-def steps(corners: Sequence[tuple[float, float]]) -> Line:
+def steps(corners: Sequence[tuple[float, float]]) -> Trace:
     """The frontier: whoever pays less than the next corner gets the accuracy of the last one."""
     through = list(corners[:1])
     for (_, y), (next_x, next_y) in pairwise(corners):
         through += [(next_x, y), (next_x, next_y)]
-    return Line(through)
+    return Trace(through)
 
 
-def scatter(points: Sequence[Point], line: Line, x_title: str, summary: str) -> Html:
+def scatter(points: Sequence[Point], line: Trace, x_title: str, summary: str) -> Html:
     """At least one point. ``summary`` says in words what the picture shows."""
     x = money_axis(_costs(points), _FRAME.left, _FRAME.right)
     y = share_axis([value for point in points for value in (point.y, *point.y_interval)], _FRAME.bottom, _FRAME.top)
@@ -75,7 +77,8 @@ def _grid(x: Axis, y: Axis, x_title: str) -> Iterator[Html]:
     for tick in x.ticks:
         at = x.at(tick)
         yield element("line", class_="grid", x1=at, x2=at, y1=_FRAME.top, y2=_FRAME.bottom)
-        yield element("text", x.written(tick), x=at, y=_FRAME.bottom + 17, text_anchor="middle")
+        anchor, x_text = ("middle", at) if at < _FRAME.right - _TICK_ROOM else ("end", WIDTH)
+        yield element("text", x.written(tick), x=x_text, y=_FRAME.bottom + 17, text_anchor=anchor)
     yield element("line", class_="axis", x1=_FRAME.left, x2=_FRAME.right, y1=_FRAME.bottom, y2=_FRAME.bottom)
     scale = f"{x_title}, logarithmic scale" if x.log else x_title
     yield element("text", f"{scale} →", class_="axis-title", x=_FRAME.right, y=HEIGHT - 8, text_anchor="end")
@@ -106,7 +109,7 @@ def _mark(point: Point, x: Axis, y: Axis) -> Html:
     return element("circle", class_=point.mark, cx=at_x, cy=at_y, r=_MARK)
 
 
-def _line(line: Line, x: Axis, y: Axis) -> Html:
+def _line(line: Trace, x: Axis, y: Axis) -> Html:
     corners = [(x.at(cost), y.at(share)) for cost, share in line.through]
     path = " ".join(f"{at_x:.1f},{at_y:.1f}" for at_x, at_y in corners)
     drawn = element("polyline", class_="arrow" if line.arrow else "steps", points=path)
@@ -124,7 +127,7 @@ def _arrow_head(start: tuple[float, float], tip: tuple[float, float]) -> Html:
     return element("polyline", class_="arrow", points=path)
 
 
-def _labels(points: Sequence[Point], line: Line, x: Axis, y: Axis) -> Iterator[Html]:
+def _labels(points: Sequence[Point], line: Trace, x: Axis, y: Axis) -> Iterator[Html]:
     anchors = [(x.at(point.x), y.at(point.y), _short(point.label)) for point in points]
     obstacles = [box for point in points for box in _obstacles(point, x, y)] + _covered(line, x, y)
     for (at_x, at_y, text), box in zip(anchors, placed(anchors, obstacles, _FRAME), strict=True):
@@ -145,7 +148,7 @@ def _obstacles(point: Point, x: Axis, y: Axis) -> Iterator[Box]:
         yield Box(x.at(point.x_interval[0]), at_y - 1, x.at(point.x_interval[1]), at_y + 1)
 
 
-def _covered(line: Line, x: Axis, y: Axis) -> list[Box]:
+def _covered(line: Trace, x: Axis, y: Axis) -> list[Box]:
     """What steps cover; a slanted arrow is not worth avoiding."""
     corners = [] if line.arrow else [(x.at(cost), y.at(share)) for cost, share in line.through]
     return [

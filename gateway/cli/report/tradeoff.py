@@ -8,8 +8,8 @@ from evaluator.figures import dollars, share
 from gateway.cli.matrix_rows import Cost, interval
 from gateway.cli.report.frontier import frontier
 from gateway.cli.report.markup import Html, element
-from gateway.cli.report.scatter import Line, Mark, Point, scatter, steps
-from gateway.cli.report.weighed import Weighed
+from gateway.cli.report.scatter import Mark, Point, Trace, scatter, steps
+from gateway.cli.report.weighed import Line, Weighed
 from policies.scorecard import Scorecard
 
 
@@ -30,9 +30,9 @@ CALLS = Measure("$ per 1,000 calls", lambda cost: cost.per_1000_calls)
 SOLVED = Measure("$ per solved task", lambda cost: cost.per_solved_task, follows_accuracy=True)
 
 
-def tradeoff(weighed: Sequence[Weighed]) -> Html:
+def tradeoff(line: Line) -> Html:
     """What a thousand calls cost and what a solved task costs; routes that lack a figure are named."""
-    return element("div", *(_figure(weighed, measure) for measure in (CALLS, SOLVED)), class_="figures")
+    return element("div", *(_figure(line.weighed, measure) for measure in (CALLS, SOLVED)), class_="figures")
 
 
 def _figure(weighed: Sequence[Weighed], measure: Measure) -> Html:
@@ -51,10 +51,10 @@ def _figure(weighed: Sequence[Weighed], measure: Measure) -> Html:
     return element("figure", *([drawn] if points else []), element("figcaption", f"{summary} {left_out}".strip()))
 
 
-def plot(points: Sequence[Point], line: Line, measure: Measure, summary: str) -> Html:
+def plot(points: Sequence[Point], trace: Trace, measure: Measure, summary: str) -> Html:
     """A picture under its title; nothing but ``summary`` is read out of it."""
     title = f"pass@1 against {measure.title}"
-    return element("div", element("h3", title), scatter(points, line, measure.title, f"{title}. {summary}"))
+    return element("div", element("h3", title), scatter(points, trace, measure.title, f"{title}. {summary}"))
 
 
 def point(label: str, card: Scorecard, x: int, measure: Measure, mark: Mark) -> Point:

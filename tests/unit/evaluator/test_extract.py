@@ -137,3 +137,13 @@ def test_a_whole_program_needs_no_entry_point(task: Task) -> None:
         assert extract(answer, task) == code
     for answer in ("", "I would rather not do that."):
         assert extract(answer, task) is None
+
+
+def test_a_language_that_nothing_is_known_of_goes_by_its_tag() -> None:
+    task = replace(WHOLE, language="awk")
+    code = "{ print $1 + $2 }\n"
+    assert extract(f"```sh\nawk -f it.awk\n```\n```awk\n{code}```", task) == code
+    assert extract(f"```sh\nawk -f it.awk\n```\n```\n{code}```", task) == code
+    assert extract(f"```text\n{code}```", task) == code
+    assert extract(code, task) == code
+    assert extract(" \n", task) is None

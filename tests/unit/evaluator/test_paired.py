@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.paired import MCNEMAR, SIGN, Flip, TaskScore, pair, two_sided
+from evaluator.paired import BOOTSTRAP, MCNEMAR, Flip, TaskScore, holm_over_languages, pair, two_sided
 
 
 def test_p_values_worked_by_hand() -> None:
@@ -45,13 +45,38 @@ def test_one_sample_a_task_is_mcnemars_case() -> None:
     assert paired.p_value == two_sided(2, 1) == 1
 
 
-def test_several_samples_a_task_are_a_sign_test_on_x() -> None:
+def test_several_samples_a_task_are_bootstrapped_by_what_tasks_gained() -> None:
     before = {"a": TaskScore(3, 1), "b": TaskScore(3, 3), "c": TaskScore(2, 1)}
     after = {"a": TaskScore(3, 2), "b": TaskScore(3, 3), "c": TaskScore(4, 2)}
     paired = pair(before, after, asked=3)
-    assert (paired.test, paired.source) == SIGN
+    assert (paired.test, paired.source) == BOOTSTRAP
     assert paired.better == (Flip("a", 1 / 3, 2 / 3),)
-    assert (paired.worse, paired.alike) == ((), 2)
+    assert (paired.worse, paired.alike, paired.p_value) == ((), 2, 1)
+    assert paired.difference == pytest.approx(1 / 9)
+
+
+def test_a_problem_in_several_languages_is_one_piece_of_evidence() -> None:
+    """Ten problems in four languages each that all got worse are ten, not forty."""
+    names = [
+        (f"{language}/{number}", str(number)) for number in range(10) for language in ("go", "cpp", "rust", "java")
+    ]
+    before = {task: TaskScore(1, 1, problem) for task, problem in names}
+    after = {task: TaskScore(1, 0, problem) for task, problem in names}
+    paired = pair(before, after, asked=40)
+    assert (paired.test, paired.tasks, len(paired.worse)) == (BOOTSTRAP[0], 40, 40)
+    assert 0.0005 < paired.p_value < 0.005  # two in 2 ** 10
+    alone = pair({task: TaskScore(1, 1) for task, _ in names}, {task: TaskScore(1, 0) for task, _ in names}, asked=40)
+    assert alone.p_value == 2 / 2**40
+
+
+def test_languages_are_judged_as_several() -> None:
+    six = ({str(n): TaskScore(1, 1) for n in range(6)}, {str(n): TaskScore(1, 0) for n in range(6)})
+    languages = [pair(*six, asked=6), pair(six[1], six[0], asked=6), pair(six[0], six[0], asked=6)]
+    first, second, third = holm_over_languages(languages)
+    assert (first.p_value, first.p_holm, first.languages) == (0.03125, 0.09375, 3)
+    assert (second.p_holm, third.p_holm) == (0.09375, 1)
+    assert languages[0].is_worse(0.05) and not first.is_worse(0.05)
+    assert holm_over_languages(languages[:1]) == languages[:1]
 
 
 def test_worse_needs_more_than_chance_and_the_right_direction() -> None:
@@ -66,4 +91,4 @@ def test_worse_needs_more_than_chance_and_the_right_direction() -> None:
 
 def test_nothing_in_common_is_no_evidence() -> None:
     paired = pair({}, {}, asked=0)
-    assert (paired.tasks, paired.p_value) == (0, 1)
+    assert (paired.tasks, paired.p_value, paired.difference, paired.interval) == (0, 1, None, None)

@@ -7,6 +7,7 @@ from collections import Counter, OrderedDict, defaultdict, namedtuple
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
+from random import Random
 from typing import Any
 
 import numpy
@@ -147,6 +148,20 @@ def test_the_rest_is_opaque_and_equals_nothing(value: object) -> None:
     assert rebuilt[0] is not None
 
 
+@given(st.lists(st.tuples(st.sampled_from([1, -7, 2.5, None, 1 << 70]), st.sampled_from([1, 7, 8, 9, 511, 512, 513]))))
+def test_lists_that_change_their_type_in_the_middle(stretches: list[tuple[object, int]]) -> None:
+    items = [item for item, count in stretches for _ in range(count)]
+    found = decode(marshal.dumps(items, 2))
+    assert found == items
+    assert isinstance(found, list) and list(map(type, found)) == list(map(type, items))
+
+
+@given(st.integers(0, 3000), st.randoms(use_true_random=False), st.sampled_from([1, -1]))
+def test_integers_of_any_length(bits: int, random: Random, sign: int) -> None:
+    value = sign * random.getrandbits(bits)
+    assert decode(marshal.dumps(value, 2)) == value
+
+
 def test_what_contains_itself_ends() -> None:
     cycle: list[Any] = []
     cycle.append(cycle)
@@ -173,7 +188,7 @@ def test_damaged_bytes_give_a_value_or_an_error(value: object, draw: st.DataObje
     test_any_bytes_give_a_value_or_an_error.hypothesis.inner_test(bytes(data))  # type: ignore[attr-defined]
 
 
-def described(kind: str, *fields: object) -> bytes:
+def described(kind: str, *fields: Any) -> bytes:
     return marshal.dumps((..., kind, *fields), 2)
 
 

@@ -114,7 +114,7 @@ def test_several_samples_a_task_say_which_test(runs: Path) -> None:
     write_run(runs, "b", {"t/0": (Status.PASS, Status.PASS), "t/1": both})
     words = " ".join(run("a", "b").output.split())
     assert "1 tasks paired (1 without a score on one side left out): 1 better" in words
-    assert "exact sign test over tasks" in words
+    assert "paired cluster bootstrap, two-sided" in words
     assert "better: t/0 (0.5 to 1)" in words
 
 
@@ -143,7 +143,7 @@ def test_fail_if_worse(runs: Path) -> None:
     write_run(runs, "bad", tasks("000000"))
     write_run(runs, "poor", tasks("000001"))
     assert failure("good", "bad", "--fail-if-worse").exit_code == 1
-    assert "B is worse than A on s+ (p < 0.05)" in str(failure("good", "bad", "--fail-if-worse"))
+    assert "B is worse than A on s+ (python) (p < 0.05)" in str(failure("good", "bad", "--fail-if-worse"))
     assert run("good", "poor", "--fail-if-worse").exit_code == 0
     assert run("bad", "good", "--fail-if-worse").exit_code == 0
 
@@ -246,3 +246,38 @@ def test_a_policys_run_is_one_measurement_whoever_answered(runs: Path) -> None:
         (card,) = document["scorecards"]
         folder.write("scorecards.json", {"scorecards": [{**card, "route": "x"}, {**card, "route": "y"}]})
     assert "1 better, 0 worse, 1 alike" in " ".join(run("pinned", "policy").output.split())
+
+
+def test_languages_are_compared_each_for_itself_and_together(runs: Path) -> None:
+    for run_id, verdict in (("a", Status.PASS), ("b", Status.FAIL)):
+        with RunFolder(runs / run_id) as folder:
+            cards = []
+            target = {"name": run_id, "kind": "route", "revision": "1", "is_gateway": True}
+            manifest = {"run_id": run_id, "suite": "s", "suite_hash": "c0", "target": target, "samples": 1}
+            manifest |= {"limits": {"concurrency": [1]}, "sampling": {}, "partial": False, "command": "replay"}
+            folder.write("manifest.json", manifest)
+            tallies = {language: Tally() for language in ("go", "rust", "all")}
+            for number in range(12):
+                for language in ("go", "rust"):
+                    at = "2026-03-01T00:00:00+00:00"
+                    sample = Sample(f"{language}/{number}", 0, at, 1, answer="x", language=language)
+                    outcome = Outcome(sample.task_id, 0, verdict if language == "go" and number < 6 else Status.PASS)
+                    folder.samples.append(sample)
+                    folder.outcomes.append(outcome)
+                    tallies[language].add(sample, outcome)
+                    tallies["all"].add(sample, outcome)
+            for language, tally in tallies.items():
+                group = Group(run_id, "1", language)
+                cards.append(scorecard(Subject(run_id, "s", "c0", 1), group, tally, manifest, partial=False))
+            folder.write("scorecards.json", {"scorecards": [asdict(card) for card in cards]})
+    found = {each["before"]["language"]: each for each in json.loads(run("a", "b", "--json").output)["comparisons"]}
+    assert list(found) == ["go", "rust", "all"]
+    go, rust, together = (found[language]["paired"] for language in found)
+    assert (go["p_value"], go["p_holm"], go["languages"]) == (2 / 64, 4 / 64, 2)
+    assert (rust["p_value"], rust["p_holm"]) == (1, 1)
+    assert (together["test"], together["tasks"], together["p_holm"]) == ("paired cluster bootstrap", 24, None)
+    assert together["p_value"] == pytest.approx(2 / 64, abs=0.01)
+    assert "p = 0.031 (exact McNemar test, two-sided), p = 0.062 by Holm over 2 languages" in " ".join(
+        run("a", "b").output.split()
+    )
+    assert "change of pass@1 over these tasks: -0.500" in " ".join(run("a", "b").output.split())

@@ -302,3 +302,19 @@ def test_many_flips_are_listed_but_only_some_with_answers(state: Path, tmp_path:
     assert len(root.all("details")) == MOST_SHOWN
     assert "… and 1004 more characters" in root.all("code")[0].text
     assert f"answers of the first {MOST_SHOWN}" in root.words
+
+
+def test_several_languages_begin_with_an_overview(state: Path, tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    file.write_bytes(Snapshot(7, CARDS).encode())
+    root, found = page(compare.command, tmp_path / "c.html", f"{file}#good", f"{file}#cheap")
+    (overview,) = root.all("table", "heat")
+    lines = overview.all("tbody")[0].all("tr")
+    assert [line.all("th")[0].text for line in lines] == ["s+, python", "s+, rust"]
+    for line, comparison in zip(lines, found["comparisons"], strict=True):
+        sides = [comparison[side]["pass_at_1"] for side in ("before", "after")]  # type: ignore[index]
+        change = f"{sides[1] - sides[0]:+.3f}"
+        assert [cell.text for cell in line.all("td")] == [f"{sides[0]:.3f}", f"{sides[1]:.3f}", change, "100"]
+    assert not root.all("table", "flips"), "without samples no task is paired"
+    calls = [figure for figure in root.all("figure") if "1,000 calls" in figure.words]
+    assert len(calls) == 2 and len(root.all("figure")) == 3, "nothing of rust was solved by B"

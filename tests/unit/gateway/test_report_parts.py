@@ -11,7 +11,7 @@ from gateway.cli.report.axis import dollars_of_tick, money_axis, share_axis
 from gateway.cli.report.frontier import frontier
 from gateway.cli.report.labels import Box, placed
 from gateway.cli.report.markup import element, visible
-from gateway.cli.report.scatter import Line, Point, scatter, steps
+from gateway.cli.report.scatter import Point, Trace, scatter, steps
 
 ANY_TEXT = st.text(alphabet=st.characters(codec=None, exclude_categories=()))
 
@@ -88,7 +88,16 @@ def test_every_share_lies_on_the_axis(values: list[float]) -> None:
 
 @pytest.mark.parametrize(
     ("nanousd", "written"),
-    [(0, "$0"), (200_000, "$0.0002"), (50_000_000, "$0.05"), (5e8, "$0.50"), (2e10, "$20"), (2.5e9, "$2.50")],
+    [
+        (0, "$0"),
+        (200_000, "$0.0002"),
+        (50_000_000, "$0.05"),
+        (5e8, "$0.50"),
+        (2e10, "$20"),
+        (2.5e9, "$2.50"),
+        (150_000, "$0.00015"),
+        (3 * 1e5, "$0.0003"),
+    ],
 )
 def test_ticks_have_no_needless_zeros(nanousd: float, written: str) -> None:
     assert dollars_of_tick(nanousd) == written
@@ -130,5 +139,5 @@ def test_a_plot_holds_marks_whiskers_and_the_line() -> None:
 
 def test_an_arrow_between_equal_points_is_drawn() -> None:
     same = Point("a", 0, 0.0, (0.0, 0.1))
-    drawn = scatter([same, same], Line([(0, 0.0), (0, 0.0)], arrow=True), "$", "no change")
+    drawn = scatter([same, same], Trace([(0, 0.0), (0, 0.0)], arrow=True), "$", "no change")
     assert "nan" not in drawn.markup
