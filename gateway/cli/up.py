@@ -17,6 +17,7 @@ import click
 from backends.child_process import ChildProcess
 from backends.vllm_server import ServerFailed, cpu_command, free_port, wait_until_ready
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
+from gateway.cli.sandbox import sandbox_option
 from gateway.cli.up_claude import with_claude
 from gateway.cli.up_upstream import DEMO_CONFIG, DEMO_MODEL, DEMO_ROUTE, config_for, first_model, installed
 
@@ -30,7 +31,8 @@ _NEWS_EVERY_S = 10
 @click.option(
     "--port", envvar="PORT", default=8080, show_default=True, type=click.IntRange(1, 65535), help="The gateway's port."
 )
-def command(port: int) -> None:
+@sandbox_option
+def command(port: int, kind: str) -> None:
     """Start a small real model on vLLM and the gateway before it, replay the built-in suite through it (its Python
     and JavaScript tasks), and serve.
 
@@ -46,7 +48,7 @@ def command(port: int) -> None:
         url = os.environ.get("VLLM_BASE_URL")
         config, route = up.use_server(url) if url else up.start_vllm()
         up.start_gateway(with_claude(config, os.environ, state_dir / "up.yaml"), port)
-        up.run("replay", _SUITE, "--route", route)
+        up.run("replay", _SUITE, "--route", route, "--sandbox", kind)
         up.run("matrix")
         click.echo(f"  other languages: deploy/setup/toolchains.sh, then weighbridge replay builtin --route {route}")
         click.echo(_how_to(f"{up.url}/v1", state_dir))
@@ -198,6 +200,5 @@ def _how_to(base_url: str, state_dir: Path) -> str:
 Serving {base_url}; logs and ledger are in {state_dir}; Ctrl-C stops everything.
   OpenAI SDK  OpenAI(base_url="{base_url}", api_key="{key}").chat.completions.create(model="auto", ...)
   Codex       codex -c 'model_providers.weighbridge={provider}' -c model_provider=weighbridge -m auto
-              (Codex speaks Responses only; /v1/responses is not served by this version yet, so it gets a 404)
   aider       OPENAI_API_BASE={base_url} OPENAI_API_KEY={key} aider --model openai/auto
 """
