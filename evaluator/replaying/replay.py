@@ -61,6 +61,8 @@ class Replay:
         self._stored, self._settled = _recovered(folder, progress, watch)
         self._settlers = limits.judging + limits.concurrency
         self._queue: asyncio.Queue[Sample | None] = asyncio.Queue(maxsize=self._settlers)
+        # Who may stop soon asks no further ahead than it must.
+        self._unsettled = asyncio.Semaphore(limits.concurrency if watch is not None else 3 * self._settlers)
 
     async def run(self) -> None:
         """Asks what was never answered, until a watch has decided, and judges what was never judged.
@@ -83,6 +85,7 @@ class Replay:
     async def _fill_queue(self) -> None:
         for sample in self._folder.samples.rows():
             if sample.key not in self._settled:
+                await self._unsettled.acquire()
                 await self._queue.put(sample)
         missing = ((task, number) for task, number in self._plan.rounds() if (task.task_id, number) not in self._stored)
         async with asyncio.TaskGroup() as group:
@@ -93,7 +96,9 @@ class Replay:
 
     async def _ask(self, missing: Iterator[tuple[Task, int]]) -> None:
         for task, number in missing:
+            await self._unsettled.acquire()
             if self._watch is not None and self._watch.decision is not None:
+                self._unsettled.release()
                 return
             sample = await self._asker.sample(task, number)
             await asyncio.to_thread(self._folder.samples.append, sample)
@@ -106,6 +111,7 @@ class Replay:
             if outcome is not None:
                 await asyncio.to_thread(self._folder.outcomes.append, outcome)
             _count(sample, outcome, self._progress, self._watch)
+            self._unsettled.release()
 
     async def _settle(self, sample: Sample) -> Outcome:
         verdict, bills = await asyncio.gather(self._verdict(sample), self._bills(sample))
