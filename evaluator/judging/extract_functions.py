@@ -12,7 +12,8 @@ _MAX_LOOKED_AT = 200_000
 
 _MOST_CLOSED = 4
 _STATEMENT = re.compile(
-    r"[;{}]\s*$|^\s*(?:return\b.*\S|(?:local|my|let|var)\s+\S+\s*=|[\w.\[\]]+\s*=\s*\S|end\s*$)", re.MULTILINE
+    r"[;{}][ \t]*$|^[ \t]*(?:return\b.*\S|(?:local|my|let|var)[ \t]+\S+[ \t]*=|[\w.\[\]]+[ \t]*=[ \t]*\S|end[ \t]*$)",
+    re.MULTILINE,
 )
 
 
@@ -22,7 +23,7 @@ def program(blocks: Sequence[tuple[str, str]], answer: str, task: Task, shape: S
         return next((code for _, code in _ranked(blocks, shape)), answer)
     if not task.entry_point:
         return _whole(blocks, answer, shape)
-    name = function_name(task)
+    name = function_name(task, shape)
     code = _from_blocks(blocks, name, shape) if blocks else _from_text(answer, name, shape)
     if code is None:
         return None
@@ -31,11 +32,11 @@ def program(blocks: Sequence[tuple[str, str]], answer: str, task: Task, shape: S
     return _continued(code, task, shape)
 
 
-def function_name(task: Task) -> str:
-    """As the prompt writes the entry point: ``has_close_elements`` is ``hasCloseElements`` in Java."""
-    wanted = _bare(task.entry_point)
-    names = [name for name in re.findall(r"\b(\w+)\s*\(", task.prompt) if _bare(name) == wanted]
-    return names[-1] if names else task.entry_point
+def function_name(task: Task, shape: Shape) -> str:
+    """As the prompt writes the entry point: ``has_close_elements`` is ``hasCloseElements`` in Java; else its last."""
+    names = shape.names_in(task.prompt)
+    alike = [name for name in names if _bare(name) == _bare(task.entry_point)]
+    return next(iter([*alike[-1:], *names[-1:]]), task.entry_point)
 
 
 def _bare(name: str) -> str:

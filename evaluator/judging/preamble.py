@@ -37,7 +37,7 @@ def opened(code: str, shape: Shape) -> str:
 
 def _lacks_helper(code: str, above: str, shape: Shape) -> bool:
     """Whether the program uses a function that the prompt defines above its own, and does not define it."""
-    given = shape.defined_in(above) - shape.defined_in(code)
+    given = set(shape.names_in(above)) - set(shape.names_in(code))
     return any(re.search(rf"\b{re.escape(name)}\b", code) for name in given)
 
 

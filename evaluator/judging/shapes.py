@@ -7,7 +7,7 @@ from typing import Literal
 
 from evaluator.languages import LANGUAGES
 
-_BRACES = r"^\s*[})\]]+[;,)]*\s*$|[;{}]\s*(?://.*|#.*)?$"
+_BRACES = r"^[ \t]*[})\]]+[;,)]*[ \t]*$|[;{}][ \t]*(?://.*|#.*)?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,17 @@ class Shape:
         language = LANGUAGES.get(self.language)
         return language.tags if language else frozenset({self.language})
 
-    def defined_in(self, code: str) -> set[str]:
-        """All functions that ``code`` defines."""
-        return {name for found in self.found["any"].finditer(code) for name in found.groups() if name}
+    def names_in(self, code: str) -> list[str]:
+        """All functions that ``code`` defines, in order."""
+        return [name for found in self.found["any"].finditer(code) for name in found.groups() if name]
 
     def definition(self, name: str) -> re.Pattern[str]:
         return re.compile(self.defines.replace("NAME", re.escape(name)), re.MULTILINE)
 
 
 _TYPE = r"[A-Za-z_][\w:<>,.*&\[\]? ]*?"
-_C = rf"^(?!\s*(?:return|else|new|throw|case)\b)[ \t]*{_TYPE}[\s*&]+(?:\w+::)?NAME\s*\((?![^\n]*;\s*$)"
-_METHOD = rf"^(?!\s*(?:return|else|new|throw|case)\b)[ \t]*{_TYPE}[\s\]>?]NAME\s*(?:<[^>\n]*>)?\((?![^\n]*;\s*$)"
+_C = rf"^(?![ \t]*(?:return|else|new|throw|case)\b)[ \t]*{_TYPE}[\s*&]+(?:\w+::)?NAME\s*\((?![^\n]*;[ \t]*$)"
+_METHOD = rf"^(?![ \t]*(?:return|else|new|throw|case)\b)[ \t]*{_TYPE}[\s\]>?]NAME\s*(?:<[^>\n]*>)?\((?![^\n]*;[ \t]*$)"
 _HASH = r"\#[^\n]*"
 
 SHAPES: Mapping[str, Shape] = {
@@ -78,7 +78,8 @@ SHAPES: Mapping[str, Shape] = {
         Shape(
             "csharp",
             _METHOD,
-            r"^\s*(?:using\s+[\w.]+\s*;|namespace\b|(?:(?:public|internal|static|sealed|partial|abstract|private)\s+)+\w|class\s+\w)",
+            r"^[ \t]*(?:using\s+[\w.]+\s*;|namespace\b|class\s+\w|"
+            r"(?:(?:public|internal|static|sealed|partial|abstract|private)\s+)+\w)",
             imports=r"^[ \t]*using\s+[\w.]+\s*;.*$",
             main=r"^[ \t]*(?:(?:public|private|internal|static|async)\s+)+(?:void|int|Task)\s+Main\s*\(",
         ),
@@ -91,15 +92,16 @@ SHAPES: Mapping[str, Shape] = {
         Shape(
             "java",
             _METHOD,
-            r"^\s*(?:package\s+[\w.]+\s*;|import\s+[\w.*]|import\s+static\b|(?:(?:public|static|final|abstract|private)\s+)+\w|"
-            r"class\s+\w|interface\s+\w|enum\s+\w|record\s+\w)",
+            r"^[ \t]*(?:package\s+[\w.]+\s*;|import\s+[\w.*]|import\s+static\b|"
+            r"(?:(?:public|static|final|abstract|private)\s+)+\w|(?:class|interface|enum|record)\s+\w)",
             imports=r"^[ \t]*import\s+(?:static\s+)?[\w.*]+\s*;.*$",
             main=r"^[ \t]*(?:(?:public|static|final)\s+)+void\s+main\s*\(",
         ),
         Shape(
             "rust",
             r"^[ \t]*(?:pub(?:\([^)\n]*\))?\s+)?(?:(?:const|unsafe|async)\s+)*fn\s+NAME\s*[<(]",
-            r"^(?:use\s+\w|extern\s+crate|mod\s+\w|(?:pub(?:\(\w+\))?\s+)?(?:fn|struct|enum|trait|const|static|type|impl)\b|impl\b|#!?\[)",
+            r"^(?:use\s+\w|extern\s+crate|mod\s+\w|#!?\[|"
+            r"(?:pub(?:\(\w+\))?\s+)?(?:fn|struct|enum|trait|const|static|type|impl)\b)",
             imports=r"^use\s+[^;]+;.*$",
             main=r"^(?:pub\s+)?fn\s+main\s*\(\s*\)",
         ),
@@ -111,7 +113,8 @@ SHAPES: Mapping[str, Shape] = {
         Shape(
             "php",
             r"^[ \t]*function\s+&?NAME\s*\(",
-            r"^(?:<\?php|namespace\s+\w|use\s+\w|declare\s*\(|(?:(?:abstract|final)\s+)?(?:function|class|interface|trait|enum)\s+\w|\$\w+\s*=)",
+            r"^(?:<\?php|namespace\s+\w|use\s+\w|declare\s*\(|\$\w+\s*=|"
+            r"(?:(?:abstract|final)\s+)?(?:function|class|interface|trait|enum)\s+\w)",
             comment=r"//[^\n]*|\#[^\n]*|/\*.*?(?:\*/|\Z)",
         ),
         Shape(
@@ -124,14 +127,14 @@ SHAPES: Mapping[str, Shape] = {
             "bash",
             r"^[ \t]*(?:function\s+NAME\b|NAME\s*\(\s*\))",
             r"^(?:#!|set\s+-|shopt\s|function\s+\w|\w+\s*\(\s*\)|(?:declare|local|readonly|export)\s|[A-Za-z_]\w*=)",
-            ends=r"^\s*(?:\}|fi|done|esac)\s*(?:#.*)?$|^\w+ (?:\"?\$|['\"]).*$",
+            ends=r"^[ \t]*(?:\}|fi|done|esac)[ \t]*(?:#.*)?$|^\w+ (?:\"?\$|['\"]).*$",
             comment=r"(?<![\w$&{}\\])\#[^\n]*",
         ),
         Shape(
             "ruby",
             r"^[ \t]*def\s+(?:self\.)?NAME\b|^NAME\s*=\s*(?:->|lambda|proc)",
             r"^(?:require(?:_relative)?\s*[('\"]|def\s+\w|class\s+[A-Z]|module\s+[A-Z]|#\s*frozen_string|[A-Z]\w*\s*=)",
-            ends=r"^\s*end\b[\s).}]*$|^\s*\}\s*$|^def\s.*\)\s*=\s",
+            ends=r"^[ \t]*end\b[\s).}]*$|^[ \t]*\}[ \t]*$|^def\s.*\)\s*=\s",
             closes="end",
             comment=_HASH,
         ),
@@ -139,7 +142,7 @@ SHAPES: Mapping[str, Shape] = {
             "lua",
             r"^[ \t]*(?:local\s+)?function\s+(?:\w+[.:])?NAME\s*\(|^(?:local\s+)?NAME\s*=\s*function\b",
             r"^(?:local\s+\w|function\s+\w|require\b|\w+\s*=\s*function\b|#!)",
-            ends=r"^\s*end\b[\s)},;]*$|^return\s+\w+\s*$",
+            ends=r"^[ \t]*end\b[\s)},;]*$|^return\s+\w+[ \t]*$",
             closes="end",
             comment=r"--[^\n]*",
         ),
