@@ -138,3 +138,49 @@ def test_streamed_through_the_gateway_it_says_the_same(
     chunks = events(ask(gateway.url, question("smollm2-135m", stream=True)))
     assert all(chunk["choices"] for chunk in chunks)  # usage was not asked for
     assert streamed_content(chunks) == content(ask(vllm_server.base_url, question(vllm_server.model)))
+
+
+def test_one_conversation_is_answered_alike_on_every_wire(
+    demo: dict[str, Any], serve: Serve, vllm_server: VllmServer
+) -> None:
+    gateway = serve(demo)
+    turns = [{"role": "user", "content": QUESTION}]
+    greedy = {"model": "smollm2-135m", "temperature": 0}
+
+    def post(path: str, **fields: Any) -> dict[str, Any]:
+        answer = gateway.http.post(path, json={**greedy, **fields}, timeout=120)
+        return dict(answer.raise_for_status().json())
+
+    chat = post("/v1/chat/completions", messages=turns, max_tokens=60)
+    response = post("/v1/responses", input=turns, max_output_tokens=60, store=False)
+    message = post("/v1/messages", messages=turns, max_tokens=60)
+    counted = post("/v1/messages/count_tokens", messages=turns)
+    (said,) = [item for item in response["output"] if item["type"] == "message"]
+    texts = {chat["choices"][0]["message"]["content"], said["content"][0]["text"], message["content"][0]["text"]}
+    assert len(texts) == 1
+    counts = {
+        (chat["usage"]["prompt_tokens"], chat["usage"]["completion_tokens"]),
+        *((answer["usage"]["input_tokens"], answer["usage"]["output_tokens"]) for answer in (response, message)),
+    }
+    assert counts == {(counted["input_tokens"], chat["usage"]["completion_tokens"])}
+    completion = post("/v1/completions", prompt="def add(a, b):", max_tokens=8)
+    assert completion["usage"]["completion_tokens"] == 8
+
+
+def test_a_stream_on_every_wire_ends_as_its_wire_ends(
+    demo: dict[str, Any], serve: Serve, vllm_server: VllmServer
+) -> None:
+    gateway = serve(demo)
+    turns = [{"role": "user", "content": QUESTION}]
+    asked: dict[str, dict[str, Any]] = {
+        "/v1/responses": {"input": turns, "max_output_tokens": 20, "store": False},
+        "/v1/messages": {"messages": turns, "max_tokens": 20},
+        "/v1/completions": {"prompt": "def add(a, b):", "max_tokens": 20},
+    }
+    ends = {"/v1/responses": '"type":"response.', "/v1/messages": "message_stop", "/v1/completions": "[DONE]"}
+    for path, fields in asked.items():
+        body = {"model": "smollm2-135m", "temperature": 0, "stream": True, **fields}
+        answer = gateway.http.post(path, json=body, timeout=120)
+        assert ends[path] in answer.text.rstrip().rpartition("\n\n")[2], (path, answer.text[-500:])
+        row = gateway.ledger(answer.headers["x-weighbridge-request-id"])
+        assert (row["outcome"], row["usage_source"], row["usage"]["output_tokens"]) == ("ok", "provider", 20), path
