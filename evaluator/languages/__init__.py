@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from evaluator.languages.bash import Bash
+from evaluator.languages.c import C
 from evaluator.languages.cobol import Cobol
 from evaluator.languages.cpp import Cpp
 from evaluator.languages.csharp import CSharp
 from evaluator.languages.fortran import Fortran
+from evaluator.languages.go import Go
 from evaluator.languages.java import Java
 from evaluator.languages.javascript import JavaScript
 from evaluator.languages.language import CallsFunctions, Language, Recipe
@@ -16,21 +18,25 @@ from evaluator.languages.php import Php
 from evaluator.languages.preparation import Preparation
 from evaluator.languages.python import Python
 from evaluator.languages.ruby import Ruby
+from evaluator.languages.rust import Rust
 from evaluator.languages.typescript import TypeScript
 
 _ALL: tuple[Language, ...] = (
     Python(),
     JavaScript(),
     Bash(),
+    C(),
     Cobol(),
     Cpp(),
     CSharp(),
     Fortran(),
+    Go(),
     Java(),
     Lua(),
     Perl(),
     Php(),
     Ruby(),
+    Rust(),
     TypeScript(),
 )
 

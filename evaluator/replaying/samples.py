@@ -20,7 +20,10 @@ class Sample:
 
 
 def read_samples(path: Path, suite: Suite) -> list[Sample]:
-    """``{"task_id", "completion"}`` or ``{"task_id", "solution"}`` a line, plain or gzip. Raises SuiteError."""
+    """``{"task_id", "completion"}`` or ``{"task_id", "solution"}`` a line, plain or gzip. Raises SuiteError.
+
+    MultiPL-E's recordings have a ``generation``: prompt and answer, cut off at the suite's stop tokens.
+    """
     if not path.is_file():
         raise SuiteError("there is no such file", "give the path of a .jsonl or .jsonl.gz file", path=path)
     seen: Counter[str] = Counter()
@@ -43,7 +46,7 @@ def _sample(row: object, suite: Suite, seen: Counter[str]) -> Sample:
     shape = 'write {"task_id": ..., "completion": ...}'
     if not isinstance(row, dict):
         raise SuiteError("a sample is a JSON object", shape)
-    key = "solution" if "solution" in row else "completion"
+    key = next((key for key in ("solution", "generation") if key in row), "completion")
     if not isinstance(text := row.get(key), str):
         raise SuiteError("the sample has no 'completion' or 'solution' that is a string", shape)
     task_id = row.get("task_id")
@@ -52,4 +55,6 @@ def _sample(row: object, suite: Suite, seen: Counter[str]) -> Sample:
         example = suite.tasks[0].task_id
         raise SuiteError(f"the suite {suite.name} has no task {task_id!r}", f"its ids look like {example!r}")
     seen[task.task_id] += 1
-    return Sample(task, seen[task.task_id] - 1, text, key == "solution")
+    if key == "generation":
+        text += task.closing
+    return Sample(task, seen[task.task_id] - 1, text, key != "completion")

@@ -13,7 +13,7 @@ _LANGUAGES = {
 }  # fmt: skip
 """By what a task's id begins with."""
 
-_DECLARED = re.compile(r"^[^\n/]*?(\w+)(?: =)? ?\([^\n]*[{:]\s*$", re.MULTILINE)
+_DECLARED = re.compile(r"^[^\n/]*?(\w+)(?:<'\w+>)?(?: =)? ?\([^\n]*[{:]\s*$", re.MULTILINE)
 _KEYWORDS = frozenset({"for", "if", "while", "switch"})
 
 
@@ -33,14 +33,15 @@ def task(row: Row) -> Task:
         known = ", ".join(name for name, ours in _LANGUAGES.items() if ours in HUMANEVAL_X)
         raise SuiteError(f"the tests of {task_id!r} cannot be counted", f"ids begin with one of {known}")
     declaration = rows.required(row, "declaration", str)
-    setup = rows.required(row, "test_setup", str) if "test_setup" in row else ""
+    setup, imports = (rows.required(row, key, str) if key in row else "" for key in ("test_setup", "import"))
+    opening = imports + declaration + (rows.required(row, "canonical_solution", str) if language == "rust" else "")
     return Task(
         task_id=task_id,
         language=language,
         prompt=_prompt(language, rows.required(row, "prompt", str), declaration),
         entry_point=_entry_point(declaration),
         canonical_solution=_canonical(language, row, declaration),
-        check=HUMANEVAL_X[language](setup + rows.required(row, "test", str), declaration),
+        check=HUMANEVAL_X[language](setup + rows.required(row, "test", str), opening),
     )
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
-from evaluator.suites import coboleval, evalplus, fortran_humaneval, multipl_e, weighbridge
+from evaluator.suites import coboleval, decompile_c, evalplus, fortran_humaneval, humaneval_x, multipl_e, weighbridge
 from evaluator.suites.suite import Format, Row, Suite, SuiteError, Task
 
-FORMATS: tuple[Format, ...] = (evalplus, multipl_e, coboleval, fortran_humaneval, weighbridge)
+FORMATS: tuple[Format, ...] = (evalplus, multipl_e, coboleval, fortran_humaneval, humaneval_x, decompile_c, weighbridge)
 
 BUILTIN = Path(__file__).parent / "builtin"
 """One file a language; together they are the suite ``builtin``."""

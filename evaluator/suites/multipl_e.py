@@ -24,19 +24,26 @@ def suite_name(row: Row, stem: str) -> str:
 
 def task(row: Row) -> Task:
     language = rows.required(row, "language", str)
-    prompt = rows.required(row, "prompt", str)
+    prompt, tests = rows.required(row, "prompt", str), rows.required(row, "tests", str)
     return Task(
         task_id=rows.required(row, "name", str),
         language=_LANGUAGES[language],
         prompt=prompt,
         entry_point=_entry_point(rows.required(row, "name", str)),
         canonical_solution="",
-        check=_check(language, rows.required(row, "tests", str), prompt),
+        check=_check(language, tests, prompt),
+        closing=_closing(language, tests),
     )
 
 
 def as_released(suite: Suite) -> Suite:
     return suite
+
+
+def _closing(language: str, tests: str) -> str:
+    """The tests begin with the brace that a stop token took; Java's and C#'s end with that of the class, too."""
+    brace = "\n}\n" if tests.lstrip().startswith("}") else ""
+    return brace + ("}\n" if language in ("java", "cs") else "")
 
 
 def _check(language: str, tests: str, prompt: str) -> Check:

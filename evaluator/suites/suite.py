@@ -113,10 +113,13 @@ class Task:
     entry_point: str
     """The function that the prompt asks for; empty where it asks for a whole program."""
     canonical_solution: str
-    """A whole program that passes; empty where the suite has none, which a ``FunctionCheck`` does not allow."""
+    """A whole program that passes; empty where the suite has none, which a ``FunctionCheck`` allows only where its
+    parts say what is expected."""
     check: Check
     wrong_solutions: tuple[str, ...] = ()
     """Whole programs that must not pass."""
+    closing: str = ""
+    """What makes a whole program of an answer that was cut off at the suite's stop tokens, its prompt included."""
 
     @property
     def function_check(self) -> FunctionCheck:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from evaluator.suites.counting import bash, cpp, csharp, java, javascript, lua, perl, php, python, ruby
+from evaluator.suites.counting import bash, cpp, csharp, go, java, javascript, lua, perl, php, python, ruby, rust
 from evaluator.suites.suite import Check
 
 MULTIPL_E: Mapping[str, Callable[[str], Check]] = {
@@ -18,13 +18,20 @@ MULTIPL_E: Mapping[str, Callable[[str], Check]] = {
 }
 """By MultiPL-E's name of the language; each takes a task's ``tests`` and raises ``SuiteError`` where it finds none."""
 
-MULTIPL_E_BY_PROMPT: Mapping[str, Callable[[str, str], Check]] = {"cpp": cpp.multipl_e}
+MULTIPL_E_BY_PROMPT: Mapping[str, Callable[[str, str], Check]] = {
+    "cpp": cpp.multipl_e,
+    "go": go.multipl_e,
+    "go_test.go": go.multipl_e,
+    "rs": rust.multipl_e,
+}
 """The same for languages whose tests have to know the prompt too: they take the ``tests`` and the ``prompt``."""
 
 HUMANEVAL_X: Mapping[str, Callable[[str, str], Check]] = {
     "cpp": cpp.humaneval_x,
+    "go": go.humaneval_x,
     "java": java.humaneval_x,
     "javascript": javascript.humaneval_x,
     "python": python.humaneval_x,
+    "rust": rust.humaneval_x,
 }
 """By our name of the language; each takes a task's ``test``, its set-up included, and its ``declaration``."""
