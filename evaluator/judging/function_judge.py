@@ -33,7 +33,7 @@ class FunctionJudge:
         self._sandbox = sandbox
         self._limits = limits
         self._turns = turns
-        self._oracles = Oracles(suite, cache)
+        self._oracles = Oracles(suite, cache, sandbox)
         self._loading: dict[str, asyncio.Task[tuple[PartOracle, ...]]] = {}
 
     async def close(self) -> None:
@@ -71,7 +71,7 @@ class FunctionJudge:
     async def _load(self, task: Task, language: CallsFunctions) -> tuple[PartOracle, ...]:
         try:
             async with self._turns.shared():
-                return await self._oracles.load(task, language, self._sandbox, self._limits)
+                return await self._oracles.load(task, language, self._limits)
         except (SandboxError, OSError):
             del self._loading[task.task_id]  # the next sample tries again
             raise

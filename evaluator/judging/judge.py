@@ -75,7 +75,7 @@ class Judge:
         language = LANGUAGES.get(task.language)
         if not isinstance(task.check, FunctionCheck) or not isinstance(language, CallsFunctions):
             return False
-        return language.missing() is None and not self._functions.has_oracle(task)
+        return self._missing(language) is None and not self._functions.has_oracle(task)
 
     async def verdict(self, task: Task, sample: int, answer: str) -> Verdict:
         """The verdict on a model's answer."""
@@ -97,7 +97,7 @@ class Judge:
         if language is None:
             known = ", ".join(LANGUAGES)
             return _verdict(task, sample, Status.UNSCORABLE, f"no such language: {task.language} (there are: {known})")
-        if missing := language.missing():
+        if missing := self._missing(language):
             return _verdict(task, sample, Status.UNSCORABLE, missing)
         if isinstance(task.check, FunctionCheck) and not isinstance(language, CallsFunctions):
             why = f"functions in {task.language} cannot be called with values; give the task 'cases' or a 'test_file'"
@@ -110,9 +110,14 @@ class Judge:
             return _verdict(task, sample, Status.UNSCORABLE, str(error))
         return _combined(task, sample, outcomes)
 
+    def _missing(self, language: Language) -> str | None:
+        """What to install, where the sandbox runs this machine's programs."""
+        return None if self._sandbox.brings_tools else language.missing()
+
     async def _outcomes(self, task: Task, code: str, language: Language) -> list[Outcome]:
         if isinstance(task.check, FunctionCheck):
             assert isinstance(language, CallsFunctions)
+            await self._programs.prepare(language.recipe(code))
             return await self._functions.outcomes(task, code, language)
         return [await self._programs.outcome(task, code, language)]
 

@@ -115,20 +115,19 @@ class PartOracle:
 
 
 class Oracles:
-    """The oracles of one suite, each made when it is first asked for."""
+    """The oracles of one suite in one sandbox, each made when it is first asked for: its times are that sandbox's."""
 
-    def __init__(self, suite: Suite, cache: Path) -> None:
-        version = f"{suite.hash[:32]}-{compare.VERSION}-python{platform.python_version()}"
-        self._folder = cache / "oracles" / version
+    def __init__(self, suite: Suite, cache: Path, sandbox: Sandbox) -> None:
+        self._version = f"{suite.hash[:32]}-{compare.VERSION}-python{platform.python_version()}"
+        self._cache = cache
+        self._sandbox = sandbox
 
-    async def load(
-        self, task: Task, language: CallsFunctions, sandbox: Sandbox, limits: Limits
-    ) -> tuple[PartOracle, ...]:
+    async def load(self, task: Task, language: CallsFunctions, limits: Limits) -> tuple[PartOracle, ...]:
         """Raises OracleError, SandboxError, and OSError where the cache cannot be written."""
         path = self._path(task)
         parts = _read(task, path)
         if parts is None:
-            await _make(task, language, sandbox, limits, path)
+            await _make(task, language, self._sandbox, limits, path)
             parts = _read(task, path)
             assert parts is not None
         return parts
@@ -137,7 +136,8 @@ class Oracles:
         return self._path(task).exists()
 
     def _path(self, task: Task) -> Path:
-        return self._folder / quote(task.task_id, safe="")
+        where = self._sandbox.name.replace(" ", "-")
+        return self._cache / "oracles" / f"{self._version}-{where}" / quote(task.task_id, safe="")
 
 
 _INDEX = struct.Struct("<Q")

@@ -52,6 +52,7 @@ class Bubblewrap:
     """
 
     name = "bubblewrap"
+    brings_tools = False
 
     def __init__(self, *, packages: Path | None = None, use_cgroups: bool = True) -> None:
         self._packages = packages

@@ -47,6 +47,8 @@ class Docker:
     Its containers are then put into groups of our own, where we can make any and the engine is on this machine.
     """
 
+    brings_tools = True
+
     def __init__(
         self, *, runtime: str | None = None, image: str = IMAGE, host: str | None = None, warm: int = 2
     ) -> None:

@@ -17,12 +17,10 @@ _END_SECONDS = 60.0
 
 
 class Remote:
-    """``path``: sandboxd's Unix socket."""
+    """``path``: sandboxd's Unix socket. What it is and has is known once entered."""
 
-    def __init__(self, path: Path) -> None:
-        self.name = "sandboxd"
-        self.limits_by = ""
-        """What holds its limits; known once entered, as is which kind of sandbox it is (``name``)."""
+    def __init__(self, path: Path | str) -> None:
+        self.name, self.limits_by, self.brings_tools = "sandboxd", "", False
         self._path = path
 
     async def __aenter__(self) -> Self:
@@ -30,7 +28,8 @@ class Remote:
             await wire.send(writer, wire.HELLO)
             async with asyncio.timeout(_HELLO_SECONDS):
                 about = json.loads(_ready(await wire.receive(reader)))
-        self.name, self.limits_by = f"{about['name']} in sandboxd", about["limits_by"]
+        self.name = f"{about['name']} in sandboxd"
+        self.limits_by, self.brings_tools = about["limits_by"], about["brings_tools"]
         return self
 
     async def __aexit__(

@@ -60,7 +60,13 @@ class Run(Protocol):
 class Sandbox(Protocol):
     """Entered once, by one judge; then any number of programs may run at once."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def brings_tools(self) -> bool:
+        """Whether its compilers and interpreters are its own, whatever this machine has; known once entered."""
+        ...
 
     @property
     def limits_by(self) -> str:

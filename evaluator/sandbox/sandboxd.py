@@ -72,8 +72,8 @@ class Sandboxd:
             if frame is None:
                 return
             if frame[0] == wire.HELLO:
-                about = {"name": self._sandbox.name, "limits_by": self._sandbox.limits_by}
-                return await wire.send(writer, wire.READY, about)
+                names = ("name", "limits_by", "brings_tools")
+                return await wire.send(writer, wire.READY, {name: getattr(self._sandbox, name) for name in names})
             if frame[0] != wire.RUN:
                 raise wire.WireError(f"a first frame of kind {frame[0]!r}")
             program, limits = await wire.receive_program(reader, frame[1])

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -16,57 +16,14 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from evaluator.judging.judge import default_cache
-from evaluator.judging.records import Kind, Records
-from evaluator.languages import Python
-from evaluator.sandbox import Bubblewrap, Limits, Program, SandboxError
+from gateway.cli.doctor_check import Check
+from gateway.cli.doctor_sandbox import languages, sandboxes
 from gateway.cli.failure import MissingFailure
 from gateway.cli.table import columns
 from gateway.embedded_valkey import EmbeddedValkey
 
 _MIN_PYTHON = (3, 11)
-_PROBE_SECONDS = 10.0
 _MIN_FREE_GIB = 4
-
-# Says what it could do that it must not, a word each.
-_PROBE = """
-import os, socket
-def tries(name, action):
-    try:
-        action()
-    except OSError:
-        return
-    print(name)
-tries("network", lambda: socket.create_connection(("1.1.1.1", 53), 1))
-tries("root-is-writable", lambda: open("/usr/probe", "w"))
-tries("host-files", lambda: open("/etc/passwd"))
-if os.getuid() == 0:
-    print("runs-as-root")
-if len([name for name in os.listdir("/proc") if name.isdigit()]) > 6:
-    print("host-processes")
-import ctypes
-if ctypes.CDLL(None).unshare(0x10000000) == 0:
-    print("user-namespaces")
-"""
-_MEMORY_PROBE = "x = bytearray(256 << 20); print('memory')"
-_FORK_PROBE = """
-import os, time
-for _ in range(100):
-    if os.fork() == 0:
-        time.sleep(1)
-        os._exit(0)
-print("processes")
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    name: str
-    ok: bool
-    found: str
-    fix: str = ""
-    """What to run or set where it is not ok."""
-    needed: bool = True
-    """Whether Weighbridge does without."""
 
 
 @click.command()
@@ -76,7 +33,7 @@ def command(as_json: bool) -> None:
 
     Exit code 3 when something is missing that it cannot do without.
     """
-    checks = [check() for check in CHECKS]
+    checks = [check for found in CHECKS for check in found()]
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], indent=1))
     else:
@@ -94,62 +51,6 @@ def command(as_json: bool) -> None:
 def _python() -> Check:
     found = f"{platform.python_version()} ({sys.executable})"
     return Check("python", sys.version_info >= _MIN_PYTHON, found, "install Python 3.11 or newer")
-
-
-def _sandbox() -> Check:
-    try:
-        return asyncio.run(_probe_sandbox())
-    except SandboxError as error:
-        fix = "run as a user who may make user namespaces: sysctl -w kernel.unprivileged_userns_clone=1, or as root"
-        return Check("sandbox", False, str(error), str(error) if "install" in str(error) else fix)
-
-
-async def _probe_sandbox() -> Check:
-    async with Bubblewrap() as box:
-        could = await _output(box, _PROBE)
-        could += await _output(box, _MEMORY_PROBE) + await _output(box, _FORK_PROBE)
-        if could:
-            fix = "it does not isolate here: judge on another machine, or as root"
-            return Check("sandbox", False, f"a probe could reach: {', '.join(could)}", fix)
-        return Check(
-            "sandbox", True, f"{box.name}: no network, read-only root, memory and processes by {box.limits_by}"
-        )
-
-
-async def _output(box: Bubblewrap, code: str) -> list[str]:
-    """The words that a probe prints."""
-    limits = Limits(memory_bytes=128 << 20, processes=16)
-    said = b""
-    async with box.start(Program(("python3", "-S", "-c", code)), limits) as run:
-        try:
-            async with asyncio.timeout(_PROBE_SECONDS):
-                while chunk := await run.read():
-                    said += chunk
-        except TimeoutError:
-            return ["time-limit"]
-    return said.decode().split()
-
-
-def _judging() -> Check:
-    """The road that every sample takes: a solution runs, and its result comes back."""
-    try:
-        return asyncio.run(_probe_judging())
-    except (SandboxError, TimeoutError) as error:
-        return Check("language: python", False, str(error), "mend the sandbox first")
-
-
-async def _probe_judging() -> Check:
-    language = Python()
-    program = language.calls("def f(x):\n    return x + 1", "f", [language.pack([(1,)], [False])])
-    kinds = []
-    async with Bubblewrap() as box, box.start(program, Limits()) as run:
-        records = Records(run)
-        await records.ready()
-        deadline = asyncio.get_running_loop().time() + _PROBE_SECONDS
-        while record := await records.next(deadline, 64):
-            kinds.append(record.kind)
-    ok = kinds == [Kind.STARTED, Kind.VALUE, Kind.END]
-    return Check("language: python", ok, f"python {platform.python_version()}", "the interpreter does not run isolated")
 
 
 def _valkey() -> Check:
@@ -204,4 +105,8 @@ def _memory() -> Check:
     return Check("memory", free >= _MIN_FREE_GIB, f"{free} GiB free", fix, needed=False)
 
 
-CHECKS: tuple[Callable[[], Check], ...] = (_python, _sandbox, _judging, _valkey, _processor, _memory, _vllm)
+def _machine() -> list[Check]:
+    return [_valkey(), _processor(), _memory(), _vllm()]
+
+
+CHECKS: tuple[Callable[[], list[Check]], ...] = (lambda: [_python()], sandboxes, languages, _machine)

@@ -12,13 +12,13 @@ import click
 
 from evaluator.judging.judge import Judge
 from evaluator.replaying.samples import Sample, read_samples
-from evaluator.sandbox import SandboxError
+from evaluator.sandbox import Sandbox, SandboxError
 from evaluator.statistics import mean_pass_at_k
 from evaluator.suites import Suite, SuiteError, load_suite
 from evaluator.verdict import Status, Verdict
 from gateway.cli.failure import ConfigFailure, MissingFailure
 from gateway.cli.judging_progress import JudgingProgress
-from gateway.cli.sandbox import packages_option, sandbox
+from gateway.cli.sandbox import packages_option, sandbox, sandbox_option
 from gateway.cli.table import columns
 from policies.bounds import wilson
 
@@ -33,9 +33,16 @@ _CONFIDENCE = 0.95
 @click.option("--parallel", type=click.IntRange(1), help="Samples judged at once. [default: the number of CPUs]")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many samples; the result is partial.")
 @packages_option
+@sandbox_option
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts and summary as one JSON object.")
 def command(
-    suite: str, samples: Path, parallel: int | None, limit: int | None, packages: Path | None, as_json: bool
+    suite: str,
+    samples: Path,
+    parallel: int | None,
+    limit: int | None,
+    packages: Path | None,
+    kind: str,
+    as_json: bool,
 ) -> None:
     """Run answers that you have, and say which are right.
 
@@ -55,7 +62,7 @@ def command(
     except SuiteError as error:
         raise ConfigFailure(str(error)) from error
     started = time.monotonic()
-    verdicts = asyncio.run(_judge(loaded, chosen[:limit], parallel, packages))
+    verdicts = asyncio.run(_judge(loaded, chosen[:limit], parallel, sandbox(packages, kind)))
     summary = _summary(loaded, verdicts, time.monotonic() - started, partial=len(verdicts) < len(chosen))
     if as_json:
         click.echo(json.dumps({"verdicts": [_as_json(verdict) for verdict in verdicts], "summary": summary}, indent=1))
@@ -68,11 +75,9 @@ def command(
         raise MissingFailure("nothing could be judged; `weighbridge doctor` says what is missing")
 
 
-async def _judge(
-    suite: Suite, samples: Sequence[Sample], parallel: int | None, packages: Path | None
-) -> Sequence[Verdict]:
+async def _judge(suite: Suite, samples: Sequence[Sample], parallel: int | None, box: Sandbox) -> Sequence[Verdict]:
     try:
-        async with Judge(suite, sandbox(packages), parallel=parallel) as judge:
+        async with Judge(suite, box, parallel=parallel) as judge:
             progress = JudgingProgress(len(samples))
             async with progress.shown():
                 return await asyncio.gather(*(_verdict(judge, sample, progress) for sample in samples))

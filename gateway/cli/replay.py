@@ -12,7 +12,7 @@ from gateway.cli.failure import ConfigFailure, MissingFailure
 from gateway.cli.gateway_client import base_url_option
 from gateway.cli.replay_all import replay_all
 from gateway.cli.replay_run import Options, replayed
-from gateway.cli.sandbox import packages_option
+from gateway.cli.sandbox import packages_option, sandbox_option
 
 
 @click.command()
@@ -47,6 +47,7 @@ from gateway.cli.sandbox import packages_option
     help="What the gateway's cache may do. What it answers is no measurement and enters no score.",
 )
 @packages_option
+@sandbox_option
 @click.option("--new-run", is_flag=True, help="Start afresh, though the same run is there, finished or not.")
 @click.option(
     "--post/--no-post",

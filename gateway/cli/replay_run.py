@@ -51,6 +51,8 @@ class Options:
     retries: int
     timeout: float
     packages: Path | None
+    kind: str
+    """Of sandbox."""
     new_run: bool
     post: bool | None
     as_json: bool
@@ -103,6 +105,7 @@ class Options:
         words += ["--temperature", f"{self.temperature:g}", "--top-p", f"{self.top_p:g}"]
         words += ["--max-tokens", str(self.max_tokens), "--concurrency", str(self.concurrency)]
         words += ["--packages", str(self.packages)] if self.packages else []
+        words += ["--sandbox", self.kind]
         return words if self.cache == "no-store" else [*words, "--cache", self.cache]
 
 
@@ -159,7 +162,7 @@ async def _run(options: Options, plan: Plan, suite: Suite, folder: RunFolder, cl
     progress = Progress(f"{label}{plan.suite_name} on {plan.target.name}", plan.total)
     started = time.monotonic()
     watch = None if plan.until is None else Watch(plan.until, plan, folder)
-    async with Judge(suite, sandbox(options.packages), parallel=limits.judging) as judge:
+    async with Judge(suite, sandbox(options.packages, options.kind), parallel=limits.judging) as judge:
         retries = Retries(options.retries)
         replay = Replay(plan, folder, client, judge, progress, limits=limits, retries=retries, watch=watch)
         async with shown(progress, sys.stderr):

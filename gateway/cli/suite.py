@@ -11,12 +11,12 @@ import click
 
 from evaluator.judging.judge import Judge
 from evaluator.judging.suite_check import Checked, check, programs
-from evaluator.sandbox import SandboxError
+from evaluator.sandbox import Sandbox, SandboxError
 from evaluator.suites import Suite, SuiteError, load_suite
 from evaluator.verdict import Status
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from gateway.cli.judging_progress import JudgingProgress
-from gateway.cli.sandbox import packages_option, sandbox
+from gateway.cli.sandbox import packages_option, sandbox, sandbox_option
 from gateway.cli.table import columns
 
 _MOST_SHOWN = 20
@@ -45,8 +45,9 @@ def show(suite: str, as_json: bool) -> None:
 @click.argument("suite", metavar="FILE")
 @click.option("--parallel", type=click.IntRange(1), help="Programs judged at once. [default: the number of CPUs]")
 @packages_option
+@sandbox_option
 @click.option("--json", "as_json", is_flag=True, help="Print every program's verdict and the summary as one object.")
-def check_command(suite: str, parallel: int | None, packages: Path | None, as_json: bool) -> None:
+def check_command(suite: str, parallel: int | None, packages: Path | None, kind: str, as_json: bool) -> None:
     """Run a suite's own solutions: every canonical one must pass, every wrong one listed must not.
 
     FILE is `builtin`, a part of it (`builtin:go,rust`), or the path of a suite file (.jsonl, .jsonl.gz, .json) in any
@@ -66,7 +67,7 @@ def check_command(suite: str, parallel: int | None, packages: Path | None, as_js
     if not programs(loaded.tasks):
         raise ConfigFailure(f"{suite} holds no solutions, so nothing can be checked; give 'canonical_solution'")
     started = time.monotonic()
-    results = asyncio.run(_check(loaded, parallel, packages))
+    results = asyncio.run(_check(loaded, parallel, sandbox(packages, kind)))
     seconds = round(time.monotonic() - started, 1)
     if as_json:
         summary = {**_named(loaded), **_counts(results), "seconds": seconds}
@@ -83,10 +84,10 @@ def _loaded(suite: str) -> Suite:
         raise ConfigFailure(str(error)) from error
 
 
-async def _check(suite: Suite, parallel: int | None, packages: Path | None) -> list[Checked]:
+async def _check(suite: Suite, parallel: int | None, box: Sandbox) -> list[Checked]:
     progress = JudgingProgress(len(programs(suite.tasks)))
     try:
-        async with Judge(suite, sandbox(packages), parallel=parallel) as judge, progress.shown():
+        async with Judge(suite, box, parallel=parallel) as judge, progress.shown():
             return await check(judge, suite.tasks, lambda result: progress.count(result.verdict))
     except SandboxError as error:
         raise MissingFailure(str(error)) from error

@@ -3,12 +3,16 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from evaluator.languages import LANGUAGES
+from tests.fixtures.docker import BUILD_S, Docker
 
 needs_bubblewrap = pytest.mark.skipif(
     shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)"
@@ -26,7 +30,7 @@ def suite(tmp_path: Path) -> str:
         "canonical_solution": RIGHT,
         "tests": [{"args": [x], "expected": 2 * x} for x in range(5)],
     }
-    tasks = [{"task_id": "a", **task}, {"task_id": "b", **task}, {"task_id": "c", **task, "language": "cobol"}]
+    tasks = [{"task_id": "a", **task}, {"task_id": "b", **task}, {"task_id": "c", **task, "language": "tcl"}]
     path = tmp_path / "doubles.jsonl"
     path.write_text("\n".join(map(json.dumps, tasks)))
     return str(path)
@@ -68,7 +72,7 @@ def test_verdicts_in_the_files_order_and_a_summary(suite: str, tmp_path: Path) -
     assert summary["statuses"] == {"pass": 2, "fail": 1, "no_code": 1, "compile_error": 1, "unscorable": 1}
     assert (summary["samples"], summary["scored"], summary["tasks"], summary["partial"]) == (6, 5, 3, False)
     assert summary["pass_at_1"] == pytest.approx((1 / 3 + 1 / 2) / 2)
-    assert "no such language: cobol" in done.stderr
+    assert "no such language: tcl" in done.stderr
 
 
 @needs_bubblewrap
@@ -129,13 +133,34 @@ def test_without_a_sandbox_nothing_fails_and_all_is_unscorable(suite: str, tmp_p
     assert "apt-get install bubblewrap" in verdicts[0]["detail"]
 
 
+def test_an_unknown_sandbox(suite: str, tmp_path: Path) -> None:
+    done = run(suite, tmp_path, [], "--sandbox", "chroot")
+    assert done.returncode == 2
+    assert "there are bubblewrap, docker, gvisor, sandboxd:SOCKET and auto" in done.stderr
+
+
 @needs_bubblewrap
 def test_doctor_tries_the_sandbox() -> None:
     done = subprocess.run([WEIGHBRIDGE, "doctor", "--json"], capture_output=True, text=True, check=False)
     checks = {check["name"]: check for check in json.loads(done.stdout)}
     assert {name for name, check in checks.items() if not check["ok"] and check["needed"]} == set(), done.stdout
-    assert "no network" in checks["sandbox"]["found"]
+    assert "no network" in checks["sandbox: bubblewrap"]["found"]
+    assert {"sandbox: docker", "sandbox: gvisor"} <= checks.keys()
+    assert {f"language: {name}" for name in LANGUAGES} <= checks.keys()
     assert done.returncode == 0
+
+
+@needs_bubblewrap
+@pytest.mark.timeout(BUILD_S)
+def test_the_strongest_sandbox_that_proves_itself_is_taken(suite: str, tmp_path: Path, sandbox_engine: Docker) -> None:
+    samples = [{"task_id": "a", "solution": RIGHT}]
+    env = {"DOCKER_HOST": sandbox_engine.host}
+    done = run(suite, tmp_path, samples, "--sandbox", "auto", "--json", **env)
+    assert json.loads(done.stdout)["summary"]["passed"] == 1, done.stderr
+    said = subprocess.run(
+        [WEIGHBRIDGE, "doctor"], capture_output=True, text=True, check=False, env={**os.environ, **env}
+    )
+    assert re.search(r"ok +sandbox: gvisor .*the strongest here", said.stdout), said.stdout
 
 
 def test_doctor_says_how_to_install_what_is_missing() -> None:
