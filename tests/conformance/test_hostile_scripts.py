@@ -32,7 +32,7 @@ async def judged(language: str, codes: Mapping[str, str], directory: Path) -> di
     (task,) = suite.tasks
     right = TWICE[language][2]
     sandbox = Bubblewrap()
-    async with Judge(suite, sandbox, parallel=2, limits=SMALL, cache=directory, run_seconds=SECONDS) as judge:
+    async with Judge(suite, sandbox, parallel=4, limits=SMALL, cache=directory, run_seconds=SECONDS) as judge:
         before = await judge.verdict_on_code(task, 0, right)
         verdicts = await asyncio.gather(*(judge.verdict_on_code(task, 0, code) for code in codes.values()))
         after = await judge.verdict_on_code(task, 0, right)
