@@ -7,8 +7,8 @@ from evaluator.judging import evalplus_oracles
 from evaluator.judging.serialise import NumpyScalar
 from evaluator.suites import Task
 
-VERSION = 1
-"""Raise it when a rule changes: cached oracles are then made anew."""
+VERSION = 2
+"""Raise it when a rule or the format of cached oracles changes: they are then made anew."""
 
 Arguments = tuple[object, ...]
 

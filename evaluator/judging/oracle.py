@@ -36,11 +36,13 @@ MIN_CALL_SECONDS, CALL_FACTOR, MAX_PART_SECONDS = 1.0, 4.0, 60.0
 A part may also take 4 x the canonical solution's whole time: on a slow machine that one may need more than 60 s itself.
 """
 
-_UNKNOWN_SECONDS = 2.5
-"""Stands for the canonical solution's time where there is none: a call may take 10 s."""
+_UNKNOWN_SECONDS = 1.25
+"""Stands for the canonical solution's time where there is none: a call may take 5 s."""
 
 _CANONICAL_CALL_SECONDS, _CANONICAL_SECONDS = 60.0, 600.0
 _MAX_VALUE_BYTES = 256 << 20
+_COMPRESSED_BYTES, _APART_BYTES = 512, 1 << 16
+"""Larger values are compressed, and much larger ones in another thread."""
 
 
 class OracleError(Exception):
@@ -58,8 +60,9 @@ class Call(msgspec.Struct, array_like=True, frozen=True):
     atol: float
     seconds: float
     offset: int
-    """Where the value lies in the file, compressed."""
+    """Where the value lies in the file."""
     stored: int
+    """Bytes of it there; where they are fewer than ``size``, it is compressed."""
 
     @property
     def limit(self) -> float:
@@ -111,7 +114,8 @@ class PartOracle:
         call = self.calls[index]
         with self.path.open("rb") as file:
             file.seek(call.offset)
-            return serialise.decode(zlib.decompress(file.read(call.stored)))
+            stored = file.read(call.stored)
+        return serialise.decode(zlib.decompress(stored) if call.stored < call.size else stored)
 
 
 class Oracles:
@@ -176,7 +180,7 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".making-", delete=False) as file:
         try:
-            yield file
+            yield file.file
             file.flush()
             Path(file.name).replace(path)
         except BaseException:
@@ -215,6 +219,7 @@ class _Canonical:
         self._task = task
         self._records = records
         self._file = file
+        self._offset = 0
         self._deadline = asyncio.get_running_loop().time() + _CANONICAL_SECONDS
 
     async def part(self, part: Part) -> list[Call]:
@@ -242,10 +247,14 @@ class _Canonical:
         return record
 
     async def _store(self, encoded: bytes, settled: bool, atol: float, seconds: float) -> Call:
-        large = len(encoded) > 1 << 16
-        stored = await asyncio.to_thread(zlib.compress, encoded, 1) if large else zlib.compress(encoded, 1)
-        offset = self._file.tell()
+        stored = encoded
+        if len(encoded) > _COMPRESSED_BYTES:
+            large = len(encoded) > _APART_BYTES
+            stored = await asyncio.to_thread(zlib.compress, encoded, 1) if large else zlib.compress(encoded, 1)
+            stored = min(stored, encoded, key=len)
+        offset = self._offset
         self._file.write(stored)
+        self._offset += len(stored)
         return Call(_digest(encoded), len(encoded), settled, atol, seconds, offset, len(stored))
 
 
