@@ -128,10 +128,14 @@ class ProgramJudge:
         if key not in self._artefacts:
             while len(self._artefacts) >= _KEPT_ARTEFACTS:
                 del self._artefacts[next(iter(self._artefacts))]
-            if recipe.preparation:
-                await self._preparing.ready(recipe.preparation)
+            await self.prepare(recipe)
             self._artefacts[key] = await self._compile(recipe, packed)
         return self._artefacts[key]
+
+    async def prepare(self, recipe: Recipe) -> None:
+        """Makes what the recipe's language wants ready. Raises SandboxError."""
+        if recipe.preparation:
+            await self._preparing.ready(recipe.preparation)
 
     async def _compile(self, recipe: Recipe, packed: bytes) -> bytes | Outcome:
         assert recipe.compile is not None

@@ -7,7 +7,7 @@ count.
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evaluator.languages import secret_word
@@ -62,8 +62,10 @@ def pack(inputs: Sequence[tuple[object, ...]], slow: Sequence[bool]) -> bytes:
     return json.dumps(packed).encode()
 
 
-def calls(source: str, entry_point: str, parts: Sequence[bytes], *, timed: bool, compiler: str = "") -> Program:
-    """See ``CallsFunctions``. ``compiler``: a module that makes JavaScript of the source."""
+def calls(
+    source: str, entry_point: str, parts: Sequence[bytes], *, timed: bool, compiler: Mapping[str, str] | None = None
+) -> Program:
+    """See ``CallsFunctions``. ``compiler``: the ``script`` and the ``snapshot`` that make JavaScript of the source."""
     job = {
         "runner": _RUNNER,
         "compiler": compiler,

@@ -1,7 +1,8 @@
 // Runs inside the sandbox under node: executes a solution, calls its function, streams what it returns.
 //
 // Nothing here decides a verdict: expected values never enter. Read from descriptor 0, as JSON: {runner, compiler, source,
-// entryPoint, timed, parts}; `compiler`, if any: a module that makes JavaScript of another language. A part is a list of {args, first}, `args` JSON text, so that every call gets a fresh copy. Written to
+// entryPoint, timed, parts}; `compiler`, if any, makes JavaScript of another language: a module's `script`, and a
+// `snapshot` of node's that may be there, and does the same sooner. A part is a list of {args, first}, `args` JSON text, so that every call gets a fresh copy. Written to
 // descriptor 1: the records of evaluator.judging.records, values encoded as evaluator.judging.serialise says. Each part runs in a process of
 // its own, which is this file again with one part's calls instead of parts.
 "use strict";
@@ -160,8 +161,13 @@
   }
 
   function compiled({ compiler, source }) {
+    if (fs.existsSync(compiler.snapshot)) {
+      const { status, stdout, stderr } = spawnSync(process.execPath, ["--snapshot-blob", compiler.snapshot], { input: source });
+      if (status === 0) return stdout.toString();
+      if (status === 1) throw new SyntaxError(stderr.toString().trim());
+    }
     const found = { exports: {} };
-    new Function("module", "exports", "require", compiler)(found, found.exports, require);
+    new Function("module", "exports", "require", compiler.script)(found, found.exports, require);
     return found.exports(source);
   }
 

@@ -1,24 +1,32 @@
 // Runs inside the sandbox under node: checks a TypeScript program's types and makes JavaScript of it.
-// As a program: reads main.ts, writes main.js; what is wrong goes to standard error, with exit status 1.
+// As a program: from standard input to standard output; what is wrong goes to standard error, with exit status 1.
 //
 // The rules are those of `tsc --target es2022` without `--strict`. Of what is no part of the language, the program sees
 // node's globals and modules, all as `any`: no package with their types has to be there. There is no DOM, which takes
 // most of tsc's time and whose globals get into the way of honest names (`close`, `find`, `name`).
+//
+// A snapshot of node's heap, made once a machine, holds the compiler and the standard library's parsed types: see
+// typescript.py. There this file follows typescript.js, which has defined `ts`.
 "use strict";
 (() => {
-  const fs = require("node:fs");
-  const path = require("node:path");
+  const fs = require("fs");
+  const path = require("path");
+  const { startupSnapshot } = require("v8");
 
   const GLOBALS = [
     "console", "process", "require", "module", "exports", "Buffer", "global", "__dirname", "__filename", "performance",
     "setTimeout", "clearTimeout", "setInterval", "clearInterval", "setImmediate", "queueMicrotask", "structuredClone",
     "crypto", "fetch", "URL", "URLSearchParams", "TextEncoder", "TextDecoder",
   ];
+  const inSnapshot = startupSnapshot?.isBuildingSnapshot();
+  const folder = findFolder();
+  const compiler = inSnapshot ? ts : require(path.join(folder, "typescript.js"));
+  const parsed = new Map();
 
-  function findTypeScript() {
-    for (const folder of process.env.PATH.split(":")) {
-      const tsc = path.join(folder, "tsc");
-      if (fs.existsSync(tsc)) return path.join(path.dirname(fs.realpathSync(tsc)), "..", "lib", "typescript.js");
+  function findFolder() {
+    for (const bin of process.env.PATH.split(":")) {
+      const tsc = path.join(bin, "tsc");
+      if (fs.existsSync(tsc)) return path.join(path.dirname(fs.realpathSync(tsc)), "..", "lib");
     }
     throw new Error("tsc is missing");
   }
@@ -29,31 +37,31 @@
     return wanted.map((name) => `declare var ${name}: any;`).join("\n") + '\ndeclare module "*";\n';
   }
 
+  function library(name, target) {
+    if (!parsed.has(name) && fs.existsSync(name)) {
+      parsed.set(name, compiler.createSourceFile(name, fs.readFileSync(name, "utf8"), target));
+    }
+    return parsed.get(name);
+  }
+
   // The program as JavaScript. Throws a SyntaxError where it does not compile.
   function compile(source) {
-    const typescript = findTypeScript();
-    const ts = require(typescript);
+    const files = new Map([["/main.ts", source], ["/node.d.ts", ambient(source)]]);
     const options = {
-      target: ts.ScriptTarget.ES2022,
-      module: ts.ModuleKind.CommonJS,
-      moduleDetection: ts.ModuleDetectionKind.Legacy,
+      target: compiler.ScriptTarget.ES2022,
+      module: compiler.ModuleKind.CommonJS,
       lib: ["lib.es2022.d.ts"],
       types: [],
       esModuleInterop: true,
       skipLibCheck: true,
     };
-    const files = new Map([["/main.ts", source], ["/node.d.ts", ambient(source)]]);
-    const folder = path.dirname(typescript);
     let javascript = "";
-    const read = (name) => files.get(name) ?? (fs.existsSync(name) ? fs.readFileSync(name, "utf8") : undefined);
     const host = {
-      getSourceFile: (name, target) => {
-        const text = read(name);
-        return text === undefined ? undefined : ts.createSourceFile(name, text, target);
-      },
+      getSourceFile: (name, target) =>
+        files.has(name) ? compiler.createSourceFile(name, files.get(name), target) : library(name, target),
       getDefaultLibFileName: () => path.join(folder, "lib.es2022.d.ts"),
       getDefaultLibLocation: () => folder,
-      writeFile: (name, text) => { if (name.endsWith(".js")) javascript = text; },
+      writeFile: (_, text) => { javascript = text; },
       getCurrentDirectory: () => "/",
       getCanonicalFileName: (name) => name,
       useCaseSensitiveFileNames: () => true,
@@ -63,27 +71,31 @@
       directoryExists: () => false,
       getDirectories: () => [],
     };
-    const program = ts.createProgram([...files.keys()], options, host);
+    const program = compiler.createProgram([...files.keys()], options, host);
     const main = program.getSourceFile("/main.ts");
-    const found = [...program.getSyntacticDiagnostics(main), ...program.getSemanticDiagnostics(main)];
-    if (found.length) {
-      const { line } = main.getLineAndCharacterOfPosition(found[0].start ?? 0);
-      const message = ts.flattenDiagnosticMessageText(found[0].messageText, " ");
-      throw new SyntaxError(`line ${line + 1}: TS${found[0].code}: ${message}`);
+    const [wrong] = [...program.getSyntacticDiagnostics(main), ...program.getSemanticDiagnostics(main)];
+    if (wrong) {
+      const { line } = main.getLineAndCharacterOfPosition(wrong.start ?? 0);
+      const message = compiler.flattenDiagnosticMessageText(wrong.messageText, " ");
+      throw new SyntaxError(`line ${line + 1}: TS${wrong.code}: ${message}`);
     }
     program.emit(main);
     return javascript;
   }
 
-  if (require.main !== module) {
-    module.exports = compile;
-    return;
+  function run() {
+    try {
+      fs.writeFileSync(1, compile(fs.readFileSync(0, "utf8")));
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      process.stderr.write(error.message + "\n");
+      process.exitCode = 1;
+    }
   }
-  try {
-    fs.writeFileSync("main.js", compile(fs.readFileSync("main.ts", "utf8")));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    process.stderr.write(error.message + "\n");
-    process.exitCode = 1;
-  }
+
+  if (inSnapshot) {
+    compile("const doubled: number[] = [1].map((x) => 2 * x);");
+    startupSnapshot.setDeserializeMainFunction(run);
+  } else if (require.main === module) run();
+  else module.exports = compile;
 })();

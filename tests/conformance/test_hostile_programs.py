@@ -16,7 +16,10 @@ from evaluator.sandbox import Bubblewrap, Limits
 from evaluator.suites import Suite, load_suite
 from evaluator.verdict import Status, Verdict
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)"),
+    pytest.mark.timeout(600),
+]
 
 SMALL = Limits(memory_bytes=384 << 20, processes=40, tmp_bytes=16 << 20)
 SECONDS = 3.0
@@ -67,6 +70,7 @@ class Target:
     language: str
     row: dict[str, object]
     right: str
+    table: str
 
 
 JAVASCRIPT = "function twice(xs) { return xs.map((x) => 2 * x); }\n"
@@ -77,23 +81,29 @@ TARGETS = {
         "import java.util.*;\nimport java.util.stream.*;\nclass Problem {\n"
         "    public static ArrayList<Long> twice(ArrayList<Long> xs) {\n"
         "        return xs.stream().map(x -> 2 * x).collect(Collectors.toCollection(ArrayList::new));\n    }\n}\n",
+        "java",
     ),
     "csharp": Target(
         "csharp",
         multipl_e("cs"),
         "using System.Collections.Generic;\nusing System.Linq;\nclass Problem {\n"
         "    public static List<long> Twice(List<long> xs) { return xs.Select(x => 2 * x).ToList(); }\n}\n",
+        "csharp",
     ),
-    "javascript called": Target("javascript", multipl_e("js"), JAVASCRIPT),
-    "javascript beside its tests": Target("javascript", humaneval_x("JavaScript"), JAVASCRIPT),
-    "typescript": Target("typescript", multipl_e("ts"), JAVASCRIPT.replace("(xs)", "(xs: number[]): number[]")),
-    "python beside its tests": Target("python", humaneval_x("Python"), "def twice(xs): return [2 * x for x in xs]\n"),
+    "javascript called": Target("javascript", multipl_e("js"), JAVASCRIPT, "javascript"),
+    "javascript beside its tests": Target("javascript", humaneval_x("JavaScript"), JAVASCRIPT, "javascript"),
+    "typescript": Target(
+        "typescript", multipl_e("ts"), JAVASCRIPT.replace("(xs)", "(xs: number[]): number[]"), "typescript"
+    ),
+    "python beside its tests": Target(
+        "python", humaneval_x("Python"), "def twice(xs): return [2 * x for x in xs]\n", "python_beside_tests"
+    ),
 }
 
 
-def programs(language: str) -> list[tuple[str, str, str]]:
+def programs(table: str) -> list[tuple[str, str, str]]:
     """What each must get, what it tries, and the program."""
-    text = Path(__file__).with_name(f"hostile_{language}.txt").read_text()
+    text = Path(__file__).with_name(f"hostile_{table}.txt").read_text()
     return re.findall(r"^=== (.+?): (.+)\n((?:(?!=== ).*\n)+)", text, re.MULTILINE)
 
 
@@ -120,7 +130,7 @@ async def test_no_cheat_pays(name: str, tmp_path: Path) -> None:
     target = TARGETS[name]
     if missing := LANGUAGES[target.language].missing():
         pytest.skip(missing)
-    table = programs(target.language)
+    table = programs(target.table)
     wanted = {trick: statuses.split(" or ") for statuses, trick, _ in table}
     verdicts = await judged(target, {trick: code for _, trick, code in table}, tmp_path)
     assert len(wanted) == len(table) > 10
