@@ -16,6 +16,8 @@ _STATEMENT = re.compile(
     re.MULTILINE,
 )
 
+_SENTENCE = re.compile(r"\s*|[A-Z][\w']*(?: [\w'`,()-]+)+[.!:]?")
+
 
 def program(blocks: Sequence[tuple[str, str]], answer: str, task: Task, shape: Shape) -> str | None:
     """A whole program, or None where there is no code. ``blocks``: the fenced blocks' tags and contents, in order."""
@@ -51,7 +53,7 @@ def _ranked(blocks: Sequence[tuple[str, str]], shape: Shape) -> list[tuple[str, 
 def _whole(blocks: Sequence[tuple[str, str]], answer: str, shape: Shape) -> str | None:
     """The program of a task that asks for a whole one: the first block with a main, else the longest."""
     if not blocks:
-        return _without_prose(answer, shape) if shape.found["begins"].search(answer) else _bare_statements(answer)
+        return _without_sentences(answer, shape) if shape.found["begins"].search(answer) else _bare_statements(answer)
     ranked = _ranked(blocks, shape)
     main = shape.found.get("main")
     if main:
@@ -60,6 +62,15 @@ def _whole(blocks: Sequence[tuple[str, str]], answer: str, shape: Shape) -> str 
                 return code
     best = [code for tag, code in ranked if (tag in shape.tags) == (ranked[0][0] in shape.tags)]
     return preamble.opened(max(best, key=len), shape)
+
+
+def _without_sentences(text: str, shape: Shape) -> str:
+    """As it is, but for prose around it: a program may begin and end with any statement."""
+    code = _without_prose(text, shape, whole=True) if re.match(r"\s*[A-Z]", text) else text
+    lines = code.strip("\n").split("\n")
+    while lines and _SENTENCE.fullmatch(lines[-1]):
+        del lines[-1]
+    return "\n".join(lines) + "\n"
 
 
 def _bare_statements(answer: str) -> str | None:
@@ -89,13 +100,14 @@ def _from_text(answer: str, name: str, shape: Shape) -> str | None:
     return answer if first[:1] in (" ", "\t") or _STATEMENT.search(answer) else None
 
 
-def _without_prose(text: str, shape: Shape) -> str:
-    """From the first line that begins code to the last that ends it."""
+def _without_prose(text: str, shape: Shape, *, whole: bool = False) -> str:
+    """From the first line that begins code to the last that ends it; ``whole``: to the end."""
     lines = text.split("\n")
     start = next((i for i, line in enumerate(lines) if shape.found["begins"].match(line)), 0)
     while start > 0 and re.match(r"\s*(?://|/?\*|#|--|@)", lines[start - 1]):
         start -= 1
-    last = next((i for i in range(len(lines), start, -1) if shape.found["ends"].search(lines[i - 1])), len(lines))
+    ends = range(len(lines), len(lines) if whole else start, -1)
+    last = next((i for i in ends if shape.found["ends"].search(lines[i - 1])), len(lines))
     return "\n".join(lines[start:last]) + "\n"
 
 

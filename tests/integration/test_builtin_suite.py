@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluator.judging.extract import extract
 from evaluator.judging.judge import Judge
 from evaluator.judging.suite_check import check
 from evaluator.languages import LANGUAGES
@@ -62,6 +63,16 @@ def test_a_task_is_well_covered(task: Task) -> None:
     else:
         assert isinstance(task.check, WordsCheck)
         assert len(task.check.rest) >= 4
+
+
+@pytest.mark.parametrize("task", SUITE.tasks, ids=lambda task: task.task_id)
+def test_its_solution_is_found_in_an_answer(task: Task) -> None:
+    code = task.canonical_solution
+    fence = f"```{task.language}\n{code}```"
+    for answer in (code, fence, f"Sure:\n\n{fence}\nIt reads lines.", f"```\n{code}```", f"```{task.language}\n{code}"):
+        found = extract(answer, task)
+        assert found is not None
+        assert found.strip() == code.strip()
 
 
 @pytest.mark.parametrize("task", tasks_in("python"), ids=lambda task: task.task_id)
