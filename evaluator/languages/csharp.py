@@ -16,7 +16,7 @@ class CSharp:
     tags = frozenset({"csharp", "c#", "cs"})
 
     def missing(self) -> str | None:
-        return missing_program("mcs", "mono-mcs libmono-system-numerics4.0-cil")
+        return missing_program("mcs", "mono-mcs")
 
     def recipe(self, source: str) -> Recipe:
         program, word = secret_word.split(source)

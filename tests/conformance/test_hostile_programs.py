@@ -25,7 +25,7 @@ SMALL = Limits(memory_bytes=384 << 20, processes=40, tmp_bytes=16 << 20)
 SECONDS = 3.0
 """For a run, and again when it runs alone."""
 
-PAIRS = (([1, 2], [2, 4]), ([], []), ([3], [6]), ([-1, 0, 7], [-2, 0, 14]))
+PAIRS: tuple[tuple[list[int], list[int]], ...] = (([1, 2], [2, 4]), ([], []), ([3], [6]), ([-1, 0, 7], [-2, 0, 14]))
 
 
 def java_list(xs: list[int]) -> str:
