@@ -20,7 +20,8 @@ from gateway.cli.failure import ConfigFailure, MissingFailure
 from gateway.cli.judging_progress import JudgingProgress
 from gateway.cli.sandbox import packages_option, sandbox, sandbox_option
 from gateway.cli.table import columns
-from policies.bounds import wilson
+from policies.correctness import Correctness
+from policies.scorecard import Unit
 
 _CONFIDENCE = 0.95
 
@@ -125,7 +126,10 @@ def _rate(scored: Sequence[Verdict], passed: Sequence[Verdict]) -> tuple[float |
     samples = Counter(verdict.task_id for verdict in scored)
     passes = Counter(verdict.task_id for verdict in passed)
     rate = mean_pass_at_k([(count, passes[task_id]) for task_id, count in samples.items()], 1)
-    return rate, None if rate is None else wilson(rate, len(samples), _CONFIDENCE)
+    shares = Counter(passes[task_id] / count for task_id, count in samples.items())
+    units = [Unit(x, 1, count) for x, count in shares.items()]
+    once = all(count == 1 for count in samples.values())
+    return rate, Correctness(rate, len(samples), once, units).interval(_CONFIDENCE)
 
 
 def _as_json(verdict: Verdict) -> dict[str, object]:
