@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,9 @@ _SKIP_SECONDS = 0.2
 _NEAR = 0.25
 """A call that ends within so much more of its limit is near it."""
 
+_IN_MEMORY = 512
+"""Oracles that are kept at hand: reading one from the disk takes less than starting a program."""
+
 _BUSY = 0.9
 """A program that computed for so much of the time was not starved."""
 
@@ -34,7 +38,7 @@ class FunctionJudge:
         self._limits = limits
         self._turns = turns
         self._oracles = Oracles(suite, cache, sandbox)
-        self._loading: dict[str, asyncio.Task[tuple[PartOracle, ...]]] = {}
+        self._loading: OrderedDict[str, asyncio.Task[tuple[PartOracle, ...]]] = OrderedDict()
 
     async def close(self) -> None:
         for loading in self._loading.values():
@@ -66,7 +70,18 @@ class FunctionJudge:
     async def _oracle(self, task: Task, language: CallsFunctions) -> tuple[PartOracle, ...]:
         if task.task_id not in self._loading:
             self._loading[task.task_id] = asyncio.create_task(self._load(task, language))
-        return await asyncio.shield(self._loading[task.task_id])
+        loading = self._loading[task.task_id]
+        self._loading.move_to_end(task.task_id)
+        self._forget_old()
+        return await asyncio.shield(loading)
+
+    def _forget_old(self) -> None:
+        """They are on the disk: however many tasks a suite has, memory holds the oracles of some."""
+        while len(self._loading) > _IN_MEMORY:
+            oldest = next(iter(self._loading))
+            if not self._loading[oldest].done():
+                return
+            del self._loading[oldest]
 
     async def _load(self, task: Task, language: CallsFunctions) -> tuple[PartOracle, ...]:
         try:
