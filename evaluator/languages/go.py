@@ -14,9 +14,12 @@ FIRST = "a_first"
 
 PACKAGES = {
     "bytes": "MinRead", "crypto/md5": "Size", "fmt": "Sprint", "math": "Pi", "math/rand": "Int", "regexp": "Compile",
-    "sort": "Ints", "strconv": "Itoa", "strings": "Split", "time": "Second",
+    "sort": "Ints", "strconv": "Itoa", "strings": "Split", "testing": "Short", "time": "Second",
 }  # fmt: skip
 """Those that HumanEval-X imports by itself where a program uses them, each with something that it exports."""
+
+MAY_BE_UNUSED = "//weighbridge: only the tests may use "
+"""Begins a line below a solution: paths of what the suite's own prompt imports."""
 
 IMPORTS_USED = "//weighbridge: what is used is imported\n"
 """A line below a solution that has HumanEval-X's rule done."""
@@ -75,4 +78,8 @@ def package_names(source: str) -> list[str]:
 def _package(solution: str) -> str:
     missing = [path for path in package_names(solution) if f'"{path}"' not in solution]
     imports = "".join(f'; import "{path}"' for path in missing) if IMPORTS_USED in solution else ""
+    unused = solution.rpartition(MAY_BE_UNUSED)[2].partition("\n")[0].split() if MAY_BE_UNUSED in solution else []
+    for path in unused:
+        if path in PACKAGES and re.search(rf'^\s*(?:import\s*\(?\s*)?"{path}"', solution, re.MULTILINE):
+            solution += f"var _ = {path.rpartition('/')[2]}.{PACKAGES[path]}\n"
     return _PACKAGE.sub(f"package {SOLUTION}{imports}", solution, count=1)

@@ -7,7 +7,7 @@ MultiPL-E compares what ``fmt.Sprintf("%v")`` prints: there ``[]string{"1 2"}`` 
 
 import re
 
-from evaluator.languages.go import FIRST, IMPORTS_USED, PACKAGES, SOLUTION, package_names
+from evaluator.languages.go import FIRST, IMPORTS_USED, MAY_BE_UNUSED, SOLUTION, package_names
 from evaluator.languages.linked import after
 from evaluator.suites.suite import NONCE, SuiteError, TestsCheck
 
@@ -16,9 +16,6 @@ _CASE = re.compile(r"\{ actual: (candidate\(.*\)), expected: (.*) \},$", re.MULT
 _CANDIDATE = re.compile(r"\bcandidate := (\w+)")
 _TEST = re.compile(r"^func Test\w+\(\w+ \*testing\.T\) \{\s*\n\s*assert := assert\.New\(\w+\)", re.MULTILINE)
 _PACKAGE = re.compile(r"^package \w+\s*import \((?P<imports>[^)]*)\)", re.MULTILINE)
-
-# The suite's own prompts import what only its tests would use.
-_UNUSED = {"testing": "var _ testing.TB\n", "fmt": "var _ = fmt.Sprint\n"}
 
 # Only what cannot be set from outside its package: no os.Stdout, no os.Exit with a hook.
 _HARNESS = """
@@ -96,8 +93,7 @@ def multipl_e(tests: str, prompt: str) -> TestsCheck:
         _imports("reflect", "strconv", "syscall", FIRST, SOLUTION)
         + f"{_HARNESS}{_SAME}\nfunc main() {{\n    candidate := {SOLUTION}.{_ENTRY}\n{calls}    weighbridgeEnd()\n}}\n"
     )
-    used = "".join(use for name, use in _UNUSED.items() if f'"{name}"' in prompt)
-    return TestsCheck("", after(f"{used}var {_ENTRY} = {candidate[1]}\n", program, NONCE), len(cases))
+    return TestsCheck("", after(f"{_imported(prompt)}var {_ENTRY} = {candidate[1]}\n", program, NONCE), len(cases))
 
 
 def humaneval_x(test: str, declaration: str) -> TestsCheck:
@@ -112,13 +108,12 @@ def humaneval_x(test: str, declaration: str) -> TestsCheck:
         + f'import . "{SOLUTION}"\n{_HARNESS}{_ASSERT}{body}\n'
         + "func main() {\n    weighbridgeTests()\n    weighbridgeEnd()\n}\n"
     )
-    return TestsCheck("", after(IMPORTS_USED + _uses(declaration), program, NONCE), count)
+    return TestsCheck("", after(IMPORTS_USED + _imported(declaration), program, NONCE), count)
 
 
-def _uses(opening: str) -> str:
-    """Of what the suite's own beginning imports, perhaps for its tests."""
+def _imported(opening: str) -> str:
     names = re.findall(r'"([^"]+)"', opening.partition("import")[2].partition(")")[0])
-    return "".join(f"var _ = {name.rpartition('/')[2]}.{PACKAGES[name]}\n" for name in names if name in PACKAGES)
+    return f"{MAY_BE_UNUSED}{' '.join(names)}\n"
 
 
 def _imports(*names: str) -> str:
