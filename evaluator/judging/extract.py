@@ -75,11 +75,19 @@ def _blocks(answer: str) -> list[_Block]:
         elif fence and fence["mark"].startswith(opening["mark"]) and not fence["tag"]:
             blocks.append(_block(opening, lines))
             opening = None
+        elif _closes(line, opening["mark"]):
+            blocks.append(_block(opening, [*lines, line.rstrip().removesuffix(opening["mark"])]))
+            opening = None
         else:
             lines.append(line)
     if opening is not None:
         blocks.append(_block(opening, lines))
     return [block for block in blocks if block.code.strip()]
+
+
+def _closes(line: str, mark: str) -> bool:
+    """Whether a fence ends this line of code."""
+    return line.rstrip().endswith(mark) and line.count(mark[0]) == len(mark)
 
 
 def _block(opening: re.Match[str], lines: list[str]) -> _Block:

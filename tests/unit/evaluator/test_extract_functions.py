@@ -59,6 +59,7 @@ def answers(language: str) -> dict[str, str]:
     open_body = body.rstrip().removesuffix("}").rstrip() + "\n"
     return {
         "fenced": f"Sure {{!\n\n```{tag}\n{program}```\n\nIt (the function) sums; see above.",
+        "a fence at the end of a line": f"```{tag}\n{program.rstrip()}```\nIt sums.",
         "unfinished fence": f"```{tag}\n{program}",
         "no tag": f"```\n{program}```\nUse it:\n```\nsum_of(x);\n```",
         "wrong tag": f"```python\n{program}```",
