@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help run test test-full check bench bench-judge lock clean
+.PHONY: help run test test-full check bench bench-judge simulation lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,10 @@ bench: ## CPU, latency and memory beside nginx, vllm-router and LiteLLM; writes 
 bench-judge: ## the judge beside EvalPlus on the same recorded answers, cold and warm; writes docs/judging.md
 	@deploy/setup/venv.sh dev
 	@.venv/bin/python -m tests.bench.judging --write
+
+simulation: ## replays that may stop, 2,000 a row; writes docs/statistics.md
+	@deploy/setup/venv.sh dev
+	@.venv/bin/python -m tests.simulation.stopping --write
 
 lock: ## write all lock files anew
 	@deploy/setup/lock.sh
