@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from evaluator.sandbox import cgroup
+from evaluator.sandbox import cgroup, seccomp
 from evaluator.sandbox.docker_engine import LABEL, Engine, is_dead, own_label
 from evaluator.sandbox.docker_run import WAITING, Container, DockerRun
 from evaluator.sandbox.sandbox import Limits, Program, SandboxError
@@ -136,7 +136,7 @@ class Docker:
             environment=_ENVIRONMENT,
             labels={LABEL: self._label},
             stdin_open=True,
-            host=_isolation(limits),
+            host=_isolation(limits, own_kernel=self.name == "gvisor"),
         )
         try:
             stream = await self._engine.attach(made)
@@ -187,8 +187,8 @@ class Docker:
         self._ready.clear()
 
 
-def _isolation(limits: Limits) -> dict[str, Any]:
-    """The host configuration of every container; the seccomp profile is the engine's default."""
+def _isolation(limits: Limits, *, own_kernel: bool) -> dict[str, Any]:
+    """The host configuration of every container; where the kernel is the host's, so is the engine's seccomp profile."""
     nofile = {"Name": "nofile", "Soft": limits.open_files, "Hard": limits.open_files}
     return {
         "network_mode": "none",
@@ -201,7 +201,7 @@ def _isolation(limits: Limits) -> dict[str, Any]:
         "pids_limit": limits.processes + 1,  # the shell that waits for it
         "ulimits": [nofile, {"Name": "core", "Soft": 0, "Hard": 0}],
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
+        "security_opt": ["no-new-privileges", *([f"seccomp={seccomp.docker_profile()}"] if own_kernel else [])],
         "log_config": {"Type": "none", "Config": {}},
     }
 

@@ -3,6 +3,7 @@
 Classic BPF over ``struct seccomp_data`` (linux/seccomp.h): number at offset 0, architecture at 4, arguments from 16.
 """
 
+import json
 import platform
 import struct
 
@@ -65,6 +66,21 @@ def program() -> bytes | None:
         _instruction(_RETURN, _ALLOW),
     ]
     return b"".join(code)
+
+
+def docker_profile() -> str:
+    """The same refusals as a Docker profile, for a runtime whose own kernel stands before the host's (gVisor).
+
+    Docker's default lets a program trace its neighbours, which a test program in the same sandbox must not fear.
+    Without clone3: gVisor has none, and would refuse it with EPERM, after which libc does not fall back to clone.
+    """
+    refused = sorted({*_DENIED["x86_64"], *_DENIED["aarch64"], *_DENIED_EVERYWHERE})
+    flags = [1 << bit for bit in range(32) if _NEW_NAMESPACE >> bit & 1]
+    rules: list[dict[str, object]] = [{"names": refused, "action": "SCMP_ACT_ERRNO", "errnoRet": _EPERM}]
+    for flag in flags:
+        has_flag = {"index": 0, "value": flag, "valueTwo": flag, "op": "SCMP_CMP_MASKED_EQ"}
+        rules.append({"names": ["clone"], "action": "SCMP_ACT_ERRNO", "errnoRet": _EPERM, "args": [has_flag]})
+    return json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules})
 
 
 def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
