@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,10 @@ SLOW = {"Mbpp/255", "Mbpp/392", "Mbpp/592", "Mbpp/599", "Mbpp/603"}
 DIFFER = {"Mbpp/579", "Mbpp/599"}
 """See docs/judging.md: the first was published wrongly, the second takes about its time limit."""
 
-pytestmark = needs_shared_data
+pytestmark = [
+    needs_shared_data,
+    pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)"),
+]
 
 
 async def judged(suite: Suite, programs: Sequence[tuple[Task, str]], cache: Path | None = None) -> list[Verdict]:
