@@ -11,12 +11,12 @@ _SOLUTION = "\n=== weighbridge: here the solution begins\n"
 _TESTS = "\n=== weighbridge: here the tests begin\n"
 
 # A process whose program file cannot be read has a memory that cannot be read: not by the solution, though it is the
-# same user's. The tests remove their own file before they start the caller.
-# gVisor does not start one (126); what that means there, docs/sandbox.md says.
-_UNREADABLE = (
-    'cp "$(command -v "$1")" tests && chmod 111 tests && shift || exit 125; '
-    './tests "$@"; status=$?; [ $status != 126 ] || { chmod 555 tests && exec ./tests "$@"; }; exit $status'
-)
+# same user's. The tests remove their own file before they start the caller. gVisor runs no such file.
+_UNREADABLE = """name=$1; shift
+hide() { cp "$1" tests && chmod 111 tests; }
+hide /bin/true && ./tests && rm -f tests && hide "$(command -v "$name")" && exec ./tests "$@"
+exec "$name" "$@"
+"""
 
 
 def before(caller: str) -> str:

@@ -25,7 +25,7 @@ def multipl_e(tests: str) -> TestsCheck:
 _COUNTED = "    ((++passed)); [[ $(candidate"
 # In braces, so that bash has read it all when it is removed.
 _PROGRAM = f"""{{
-rm tests.sh tests
+rm -f tests.sh tests
 candidate() {{ bash caller.sh FUNCTION "$@" </dev/null; }}
 passed=0
 set -e

@@ -1,4 +1,4 @@
-File.delete("tests.rb", "tests")
+File.delete(*Dir["tests{.rb,}"])
 
 class Results
   def initialize(bytes)
