@@ -124,6 +124,23 @@ async def test_another_root_is_right_too(suite: Suite, tmp_path: Path) -> None:
     assert (failed.base, failed.plus) == (PASS, FAIL)
 
 
+@pytest.mark.parametrize("value", ["[float('nan')]", "iter([x])", "[object()]", "[float('inf'), -1.5]"])
+async def test_what_equals_nothing_fails_also_where_the_canonical_solution_gives_it(tmp_path: Path, value: str) -> None:
+    row = {
+        "task_id": "HumanEval/2",
+        "prompt": "def give(x):\n",
+        "entry_point": "give",
+        "canonical_solution": f"    return {value}\n",
+        "base_input": [[1]],
+        "plus_input": [[2]],
+        "atol": 0,
+    }
+    path = tmp_path / "HumanEvalPlus.jsonl"
+    path.write_text(json.dumps(row))
+    [verdict] = await verdicts(load_suite(str(path)), tmp_path, "HumanEval/2", f"def give(x):\n    return {value}\n")
+    assert verdict.status is (PASS if "inf" in value else FAIL)
+
+
 async def test_a_canonical_solution_that_fails_leaves_its_task_unscorable(suite: Suite, tmp_path: Path) -> None:
     [verdict] = await verdicts(suite, tmp_path, "HumanEval/1", "def broken(x):\n    return 1\n")
     assert (verdict.status, verdict.base, verdict.plus) == (Status.UNSCORABLE, None, None)
