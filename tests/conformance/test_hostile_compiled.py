@@ -19,7 +19,12 @@ SMALL = Limits(memory_bytes=256 << 20, processes=40, tmp_bytes=16 << 20)
 SECONDS = 2.0
 """For a run, and again when it runs alone."""
 
-PAIRS = ((["a", "bc"], ["aa", "bcbc"]), ([], []), (["x y"], ["x yx y"]), ([""], [""]))
+PAIRS: tuple[tuple[list[str], list[str]], ...] = (
+    (["a", "bc"], ["aa", "bcbc"]),
+    ([], []),
+    (["x y"], ["x yx y"]),
+    ([""], [""]),
+)
 
 
 def _cpp(texts: list[str]) -> str:
