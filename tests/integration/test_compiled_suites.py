@@ -52,13 +52,13 @@ SOLUTIONS = {
             "sum <= 0",
         ),
         "HumanEval_42_incr_list": (
-            "func incr_list(l []int) []int {\n\tvar all []int\n\tfor _, x := range l {\n\t\tall = append(all, x+1)\n\t}\n"
-            "\treturn all\n}",
+            "func incr_list(l []int) []int {\n\tvar a []int\n\tfor _, x := range l {\n\t\ta = append(a, x+1)\n\t}\n"
+            "\treturn a\n}",
             "x+1",
             "x+2",
         ),
         "HumanEval_8_sum_product": (
-            "func sum_product(numbers []int) []interface{} {\n\ts, p := 0, 1\n\tfor _, x := range numbers {\n\t\ts += x\n"
+            "func sum_product(ns []int) []interface{} {\n\ts, p := 0, 1\n\tfor _, x := range ns {\n\t\ts += x\n"
             "\t\tp *= x\n\t}\n\treturn []interface{}{s, p}\n}",
             "{s, p}",
             "{int64(s), int64(p)}",
