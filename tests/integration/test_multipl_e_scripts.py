@@ -20,6 +20,8 @@ pytestmark = [
 ]
 SIZES = {"rb": 161, "php": 161, "pl": 161, "lua": 161, "sh": 158}
 SEVERAL = 8
+IMPOSSIBLE = {("php", "HumanEval_23_strlen")}
+"""PHP has a ``strlen`` of its own, and lets nobody define another."""
 
 
 def looked_up_in_ruby(name: str, tests: str) -> str:
@@ -152,7 +154,7 @@ def test_every_task_has_as_many_tests_as_its_text(language: str) -> None:
 async def judge_looked_up(language: str, chosen: slice, cache: Path) -> None:
     """What its own tests say passes each task; the same without what the last test says fails."""
     tests = {row["name"]: row["tests"] for row in shared_rows(f"suites/multipl-e/humaneval-{language}.jsonl.gz")}
-    tasks = suite(language).tasks[chosen]
+    tasks = [task for task in suite(language).tasks[chosen] if (language, task.task_id) not in IMPOSSIBLE]
     right = [(task, _looked_up(language, tests[task.task_id], tests[task.task_id])) for task in tasks]
     bent = [
         (task, _looked_up(language, tests[task.task_id], _without_last(tests[task.task_id], language)))

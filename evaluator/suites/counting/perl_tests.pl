@@ -64,7 +64,7 @@ sub weighbridge_run {
     my ($name, $tests) = @_;
     require Storable;
     $tests->();
-    Storable::nstore([$name, \@weighbridge_calls], 'calls');
+    Storable::store([$name, \@weighbridge_calls], 'calls');
     system 'exec perl caller.pl </dev/null >/dev/null';
     open my $file, '<:raw', 'results' or exit 1;
     $weighbridge_bytes = do { local $/; <$file> } // '';
