@@ -13,6 +13,7 @@ from evaluator.judging.judge import Judge
 from evaluator.sandbox import Limits, Sandbox
 from evaluator.suites import Suite, load_suite
 from evaluator.verdict import Status
+from tests.conformance.test_hostile_cobol_fortran import COBOL, FORTRAN, whole
 from tests.conformance.test_hostile_programs import TARGETS
 from tests.fixtures.docker import BUILD_S
 from tests.fixtures.sandboxes import Entered, entered
@@ -31,13 +32,17 @@ class Hostile:
     table: str
     right: str
     row: dict[str, object] | None = None
-    """In its suite's format; None: `twice_suite` makes it."""
+    """In its suite's format; None: others make it."""
 
     def suite(self, folder: Path) -> Suite:
-        if self.row is None:
+        if self.table in TWICE:
             return twice_suite(self.table, folder)
-        (folder / "twice.jsonl").write_text(json.dumps(self.row))
-        return load_suite(str(folder / "twice.jsonl"))
+        path = folder / "suite.jsonl"
+        if self.row is None:
+            whole(self.table, folder)
+        else:
+            path.write_text(json.dumps(self.row))
+        return load_suite(str(path))
 
     def programs(self) -> list[str]:
         """Those that end by themselves and get nothing but a fail."""
@@ -56,6 +61,8 @@ FUNCTION = {
 ALL = {
     "python": Hostile("python", str(FUNCTION["canonical_solution"]), FUNCTION),
     **{name: Hostile(name, right) for name, (_, _, right) in TWICE.items()},
+    "cobol": Hostile("cobol", COBOL),
+    "fortran": Hostile("fortran", FORTRAN),
     **{name: Hostile(target.language, target.right, target.row) for name, target in TARGETS.items()},
 }
 
