@@ -17,7 +17,10 @@ class HoldsPrepared(Protocol):
 
 def folder() -> Path:
     """Where they lie on this machine. Raises OSError where it cannot be made."""
-    cache = Path(os.environ.get("WEIGHBRIDGE_CACHE_DIR") or "~/.cache/weighbridge").expanduser()
+    try:
+        cache = Path(os.environ.get("WEIGHBRIDGE_CACHE_DIR") or "~/.cache/weighbridge").expanduser()
+    except RuntimeError as error:  # a user without a home, as sandboxd's
+        raise OSError(str(error)) from error
     made = cache / "prepared"
     made.mkdir(parents=True, exist_ok=True)
     return made
