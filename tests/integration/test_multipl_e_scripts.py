@@ -51,7 +51,7 @@ function {name}(...$arguments) {{
 def looked_up_in_perl(name: str, tests: str) -> str:
     body = tests.partition("my $candidate =")[2].partition(";")[2].rpartition("}\n\ntesthumaneval();")[0]
     return f"""
-use Data::Dumper; $Data::Dumper::Useqq = 1; $Data::Dumper::Indent = 0;
+use Data::Dumper; $Data::Dumper::Useqq = 1; $Data::Dumper::Indent = 0; $Data::Dumper::Sortkeys = 1;
 my %known;
 sub remember {{ my ($arguments, $expected) = @_; $known{{Dumper($arguments)}} = $expected; return 1; }}
 {{
