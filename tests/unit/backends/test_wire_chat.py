@@ -1,8 +1,8 @@
 import pytest
 
 from backends.backend import BackendError, Piece
-from backends.wires.chat import ChatStream, whole_usage
 from backends.usage import Usage
+from backends.wires.chat import ChatStream, whole_usage
 from tests.fixtures.upstream import chunk, event, usage_chunk
 
 
