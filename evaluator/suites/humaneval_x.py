@@ -59,8 +59,11 @@ def _prompt(language: str, prompt: str, declaration: str) -> str:
 def _canonical(language: str, row: Row, declaration: str) -> str:
     """In C++ and Rust the declaration holds what the solution includes, and the prompt does not."""
     solution = rows.required(row, "canonical_solution", str)
-    if language in ("cpp", "rust"):
+    if language == "rust":
         return declaration + solution
+    if language == "cpp":  # one declaration holds the beginning of the solution
+        prompt = rows.required(row, "prompt", str)
+        return "\n".join([*re.findall(r"^#include.*", declaration, re.MULTILINE), prompt + solution])
     return _prompt(language, rows.required(row, "prompt", str), declaration) + solution
 
 
