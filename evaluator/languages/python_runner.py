@@ -9,6 +9,7 @@ call gets a fresh copy. Written to descriptor 1: records of a kind byte, a littl
 
 from __future__ import annotations
 
+import _thread
 import marshal
 import os
 import resource
@@ -41,15 +42,28 @@ class Writer:
         self.fd = fd
         self.buffer = bytearray()
         self.flushed = time.monotonic()
+        self.lock = _thread.allocate_lock()
 
     def record(self, kind: int, payload: bytes = b"") -> None:
-        self.buffer.append(kind)
-        self.buffer += len(payload).to_bytes(4, "little")
-        self.buffer += payload
-        if len(self.buffer) > FLUSH_BYTES or time.monotonic() - self.flushed > FLUSH_SECONDS:
+        with self.lock:
+            self.buffer.append(kind)
+            self.buffer += len(payload).to_bytes(4, "little")
+            self.buffer += payload
+            due = len(self.buffer) > FLUSH_BYTES or time.monotonic() - self.flushed > FLUSH_SECONDS
+        if due:
             self.flush()
 
     def flush(self) -> None:
+        with self.lock:
+            self.write()
+
+    def keep_flushing(self) -> None:
+        """So that a wrong result is seen although a later call never ends."""
+        while True:
+            time.sleep(FLUSH_SECONDS)
+            self.flush()
+
+    def write(self) -> None:
         view = memoryview(self.buffer)
         while view:
             view = view[os.write(self.fd, view) :]
@@ -160,6 +174,10 @@ def run_part(code: CodeType, entry_point: str, calls: list[tuple[bytes, bool]], 
         function = module.__dict__[entry_point]
         writer.record(STARTED)
         writer.flush()
+        try:  # noqa: SIM105 (contextlib would have to be imported)
+            _thread.start_new_thread(writer.keep_flushing, ())
+        except RuntimeError:
+            pass  # no thread is left to it: results come when the buffer is full
         for packed, flush_first in calls:
             if flush_first:
                 writer.flush()
