@@ -109,6 +109,7 @@ class WarmRun:
         self._status.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._status.setblocking(False)
         self._pipes: list[asyncio.BaseTransport] = []
+        self._starting: asyncio.Task[None] | None = None
 
     def send(self, control: socket.socket, job: bytes, stdin: bytes, groups: Sequence[str]) -> None:
         """Hands the run's ends to the zygote. Raises ``OSError``."""
@@ -124,7 +125,12 @@ class WarmRun:
             self._their_status.close()
 
     async def started(self) -> None:
-        """Raises ``SandboxError`` where the zygote could not make the sandbox."""
+        """Raises ``SandboxError`` where the zygote could not make the sandbox. Whoever waits may leave: it goes on."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._begin())
+        await asyncio.shield(self._starting)
+
+    async def _begin(self) -> None:
         self._stdout = await self._reader(self._out)
         self._listening = asyncio.create_task(self._listen(await self._reader(self._err)))
         while self._pid is None:
@@ -160,6 +166,8 @@ class WarmRun:
 
     async def end(self) -> None:
         """Kills the run's first process, and with it all of its process namespace; returns when all are gone."""
+        with contextlib.suppress(SandboxError):
+            await self.started()
         if self._pidfd is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)

@@ -122,6 +122,20 @@ def main():
     assert processes_with(marker) == []
 
 
+async def test_whoever_leaves_while_it_starts_leaves_nothing(box: Bubblewrap) -> None:
+    marker = uuid.uuid4().hex
+    source = f"import os\ndef main():\n    os.execvp('sh', ['sh', '-c', 'sleep 1000; : {marker}'])\n"
+    assert await said(box, warm("def main(): pass")) == ""
+    for turns in range(12):
+        running = asyncio.create_task(said(box, warm(source)))
+        for _ in range(turns):
+            await asyncio.sleep(0.001)
+        running.cancel()
+        await asyncio.wait({running})
+        assert running.cancelled()
+    assert processes_with(marker) == []
+
+
 async def test_limits_hold(box: Bubblewrap) -> None:
     source = """
 import os
@@ -161,7 +175,9 @@ async def test_a_zygote_that_died_is_replaced(box: Bubblewrap) -> None:
 
 def test_a_killed_judge_leaves_no_zygote() -> None:
     marker = uuid.uuid4().hex
-    source = f"import os\ndef main():\n    os.write(1, b'up')\n    os.execvp('sleep', ['sleep', '1000', '{marker}'])\n"
+    source = (
+        f"import os\ndef main():\n    os.write(1, b'up')\n    os.execvp('sh', ['sh', '-c', 'sleep 1000; : {marker}'])\n"
+    )
     code = f"""
 import asyncio
 from evaluator.sandbox import Bubblewrap, Limits, Program
