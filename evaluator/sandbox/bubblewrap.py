@@ -16,7 +16,7 @@ from typing import Self
 
 from evaluator.sandbox import cgroup, cpu_time, prepared, seccomp
 from evaluator.sandbox.sandbox import Limits, Program, SandboxError
-from evaluator.sandbox.warm import WarmRun, Zygote
+from evaluator.sandbox.warm import WarmRun, Zygote, memory_file
 
 INSTALL = "install it: apt-get install bubblewrap"
 
@@ -127,7 +127,7 @@ class Bubblewrap:
         if program.warm is not None and slot is not None and os.geteuid() == 0:
             return await self._zygote(program.warm).start(limits, program.stdin, _FIRST_UID + self._started, slot)
         info_read, info_write = os.pipe()
-        filter_fd = _memory_file(self._filter)
+        filter_fd = memory_file("seccomp", self._filter or b"")
         options = ["--size", str(limits.tmp_bytes), "--perms", "1777", "--tmpfs", _TMP, "--chdir", _TMP]
         options += ["--remount-ro", "/", "--info-fd", str(info_write)]
         options += ["--seccomp", str(filter_fd)] if self._filter else []
@@ -276,10 +276,3 @@ def _drop_root(number: int) -> list[str]:
         return []
     uid = str(_FIRST_UID + number)
     return ["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
-
-
-def _memory_file(content: bytes | None) -> int:
-    fd = os.memfd_create("seccomp")
-    os.write(fd, content or b"")
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd

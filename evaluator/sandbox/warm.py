@@ -40,7 +40,7 @@ class Zygote:
     async def start(self, limits: Limits, stdin: bytes, uid: int, slot: cgroup.Group) -> "WarmRun":
         """Raises ``SandboxError``, ``OSError``."""
         async with self._lock:
-            if self._starting is None or (self._starting.done() and self._starting.result().returncode is not None):
+            if self._starting is None or _has_ended(self._starting):
                 self._starting = asyncio.create_task(self._start())
         process = await asyncio.shield(self._starting)
         assert self._control is not None
@@ -92,6 +92,13 @@ class Zygote:
             raise SandboxError(f"no warm sandbox can be made: {said or 'it died at once'}")
         self._control = ours
         return process
+
+
+def _has_ended(starting: "asyncio.Task[Process]") -> bool:
+    """It did not start, or runs no more: the next run tries anew."""
+    if not starting.done():
+        return False
+    return starting.cancelled() or starting.exception() is not None or starting.result().returncode is not None
 
 
 class WarmRun:
