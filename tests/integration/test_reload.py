@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from tests.fixtures import upstream as up
 from tests.fixtures.gateway import Gateway, Serve, start_gateway, vllm_route
 from tests.fixtures.otlp_receiver import OtlpReceiver
 from tests.fixtures.upstream import Upstream
+from tests.fixtures.waiting import eventually
 
 
 def config(upstream: Upstream, **more: Any) -> dict[str, Any]:
@@ -34,21 +34,14 @@ def replace(gateway: Gateway, content: dict[str, Any] | str) -> None:
     draft.replace(file_of(gateway))
 
 
-def eventually(holds: Callable[[], bool], within_s: float = 20) -> None:
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.05)
-
-
 def names(gateway: Gateway) -> set[str]:
     return {model["id"] for model in gateway.http.get("/v1/models").json()["data"]}
 
 
-def logged(gateway: Gateway, message: str) -> list[dict[str, Any]]:
-    lines = gateway.log.read_text().splitlines()
-    events = [json.loads(line) for line in lines if line.startswith("{")]
-    return [event for event in events if event["message"].startswith(message)]
+def events(gateway: Gateway, message: str) -> list[dict[str, Any]]:
+    """As soon as there are any: an event is logged after it is counted."""
+    eventually(lambda: gateway.logged(message))
+    return gateway.logged(message)
 
 
 def reloads(gateway: Gateway) -> dict[str, float]:
@@ -66,7 +59,7 @@ def test_a_changed_file_is_served_without_being_told(serve: Serve, upstream: Ups
     eventually(lambda: names(gateway) == {"fresh", "best", "gpt-4o"})
     assert gateway.chat("hi", model="gpt-4o").headers["x-weighbridge-route"] == "fresh"
     assert gateway.chat("hi", model="small").status_code == 404
-    assert reloads(gateway) == {"accepted": 1, "refused": 0}
+    eventually(lambda: reloads(gateway) == {"accepted": 1, "refused": 0})  # counted when the workers have it
 
 
 def test_a_swapped_link_is_a_change(tmp_path: Path, upstream: Upstream) -> None:
@@ -95,7 +88,7 @@ def test_a_broken_file_leaves_the_old_config_serving_and_says_so(serve: Serve, u
     eventually(lambda: reloads(gateway)["refused"] == 1)
     assert gateway.http.get("/health/ready").status_code == 200
     assert gateway.chat("hi").status_code == 200
-    (event,) = logged(gateway, "config refused")
+    (event,) = events(gateway, "config refused")
     (problem,) = event["problems"]
     assert event["level"] == "error"
     assert problem.startswith(f"{file_of(gateway)}:13: routes.small.context_windw: unknown key")
@@ -106,7 +99,7 @@ def test_a_broken_file_leaves_the_old_config_serving_and_says_so(serve: Serve, u
     eventually(lambda: reloads(gateway)["refused"] == 3)
     replace(gateway, config(upstream, aliases={"again": "small"}))
     eventually(lambda: "again" in names(gateway))
-    assert reloads(gateway) == {"accepted": 1, "refused": 3}
+    eventually(lambda: reloads(gateway) == {"accepted": 1, "refused": 3})
 
 
 def test_a_worker_that_dies_while_the_file_is_broken_comes_back_with_the_old_config(
@@ -129,18 +122,17 @@ def test_a_worker_that_dies_while_the_file_is_broken_comes_back_with_the_old_con
 def test_what_needs_a_restart_is_named(serve: Serve, upstream: Upstream) -> None:
     gateway = serve(config(upstream))
     replace(gateway, config(upstream, server={"host": "::1", "port": 9, "workers": 3}))
-    eventually(lambda: bool(logged(gateway, "changed, but in force only after a restart")))
-    (event,) = logged(gateway, "changed, but in force only after a restart")
+    (event,) = events(gateway, "changed, but in force only after a restart")
     assert event["keys"] == ["server.host", "server.port", "server.workers"]
     assert gateway.chat("hi").status_code == 200
 
 
 def test_hangup_reloads_an_unchanged_file_too(serve: Serve, upstream: Upstream) -> None:
     gateway = serve(config(upstream), "--workers", "2")
-    eventually(lambda: len(logged(gateway, "a worker is ready")) == 2)
+    eventually(lambda: len(gateway.logged("a worker is ready")) == 2)
     gateway.process.send_signal(signal.SIGHUP)
     eventually(lambda: reloads(gateway)["accepted"] == 1)
-    eventually(lambda: len(logged(gateway, "a worker serves the new config")) == 2)
+    eventually(lambda: len(gateway.logged("a worker serves the new config")) == 2)
 
 
 def test_a_stream_under_way_ends_under_the_config_it_began_with(serve: Serve, upstream: Upstream) -> None:
@@ -190,23 +182,25 @@ def test_a_key_cannot_be_taken_from_a_gateway_that_others_reach(serve: Serve, up
     gateway.http.headers["authorization"] = "Bearer old"
     replace(gateway, config(upstream, aliases={"a": "small"}))
     eventually(lambda: reloads(gateway)["refused"] == 1)
-    (event,) = logged(gateway, "config refused")
+    (event,) = events(gateway, "config refused")
     assert "api_key: missing, and the gateway listens on 0.0.0.0" in event["problems"][0]
     assert gateway.http.get("/v1/models", headers={"authorization": ""}).status_code == 401
 
 
 def test_telemetry_begins_and_ends(serve: Serve, upstream: Upstream, collector: OtlpReceiver) -> None:
     gateway = serve(config(upstream))
-    assert gateway.chat("untraced").status_code == 200
+    before = gateway.chat("untraced")
     traced = {"otlp_endpoint": collector.url, "request_log": False}
     replace(gateway, config(upstream, telemetry=traced, aliases={"traced": "small"}))
     eventually(lambda: "traced" in names(gateway))
     assert gateway.chat("traced").status_code == 200
     replace(gateway, config(upstream, aliases={"again": "small"}))
     eventually(lambda: "again" in names(gateway))
-    assert gateway.chat("untraced again").status_code == 200
+    after = gateway.chat("untraced again")
+    ids = [answer.headers["x-weighbridge-request-id"] for answer in (before, after)]
+    eventually(lambda: ids[1] in [event.get("request_id") for event in gateway.logged("request")])
+    assert [event["request_id"] for event in gateway.logged("request")] == ids
     assert len(collector.wait_for(lambda span: span.kind == "server")) == 1
-    assert len(logged(gateway, "request")) == 2
 
 
 def card(revision: str) -> dict[str, Any]:
