@@ -151,13 +151,13 @@ class ContractGateway:
         thread.start()
         runner = web.AppRunner(self.app(), shutdown_timeout=1)
         try:
-            port = asyncio.run_coroutine_threadsafe(_listen(runner), loop).result(10)
+            port = asyncio.run_coroutine_threadsafe(_listen(runner), loop).result(60)
             self.base_url = f"http://127.0.0.1:{port}/v1"
             yield self
         finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(60)
             loop.call_soon_threadsafe(loop.stop)
-            thread.join(10)
+            thread.join(60)
             loop.close()
 
 

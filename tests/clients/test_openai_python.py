@@ -85,10 +85,6 @@ async def _hang_up(_: up.Received, writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def _stall(_: up.Received, __: object) -> None:
-    await asyncio.sleep(30)
-
-
 @pytest.mark.parametrize(
     ("behaviour", "error", "status"),
     [
@@ -98,7 +94,6 @@ async def _stall(_: up.Received, __: object) -> None:
         (refuse_with(500), openai.InternalServerError, 502),
         (refuse_with(401), openai.InternalServerError, 502),
         (_hang_up, openai.InternalServerError, 502),
-        (_stall, openai.InternalServerError, 504),
     ],
 )
 def test_upstream_trouble_raises_the_typed_error(
@@ -108,6 +103,17 @@ def test_upstream_trouble_raises_the_typed_error(
     with pytest.raises(error) as raised:
         client.chat.completions.create(model="small", messages=say(gateway, "hi"), stream=True)  # type: ignore[call-overload]
     assert raised.value.status_code == status
+
+
+def test_an_upstream_too_slow_raises_the_typed_error(hasty_gateway: Gateway, upstream: Upstream) -> None:
+    async def stall(_: up.Received, __: object) -> None:
+        await asyncio.sleep(300)
+
+    upstream.behaviour = stall
+    client = openai.OpenAI(base_url=hasty_gateway.url + "/v1", api_key="unused", max_retries=0)
+    with pytest.raises(openai.InternalServerError) as raised:
+        client.chat.completions.create(model="small", messages=say(hasty_gateway, "hi"), stream=True)  # type: ignore[call-overload]
+    assert raised.value.status_code == 504
 
 
 def test_own_mistakes_raise_the_typed_error(client: openai.OpenAI, gateway: Gateway) -> None:

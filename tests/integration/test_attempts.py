@@ -1,14 +1,18 @@
 """Retries, fallback, replicas: what goes upstream when an upstream fails, and what the client sees of it."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from gateway.replica import EJECT_AFTER_FAILURES, EJECT_S
 from tests.fixtures import upstream as up
 from tests.fixtures.gateway import Gateway, Serve, vllm_route
 from tests.fixtures.upstream import Upstream
+from tests.fixtures.waiting import eventually
 
 NO_CACHE = {"cache-control": "no-store"}
 
@@ -103,29 +107,41 @@ def test_a_policy_falls_back_to_its_next_route(serve: Serve, upstream: Upstream,
 
 
 def test_requests_under_way_are_spread_over_replicas(serve: Serve, upstream: Upstream, second: Upstream) -> None:
-    slow = up.streams(up.event(up.chunk("a")), up.event(up.chunk(finish="stop")), pause_s=0.3)
+    go = threading.Event()
+    slow = up.streams_held(up.event(up.chunk("a")), go, up.event(up.chunk(finish="stop")))
     upstream.behaviour = second.behaviour = slow
     gateway = serve({"routes": {"small": vllm_route(upstream.url, second.url)}})
-
-    async def ask() -> None:
-        await asyncio.gather(*(asyncio.to_thread(gateway.chat, f"{n}", stream=True) for n in range(6)))
-
-    asyncio.run(ask())
+    with ThreadPoolExecutor(6) as threads:
+        answers = [threads.submit(gateway.chat, f"{n}", stream=True) for n in range(6)]
+        try:
+            eventually(lambda: len(upstream.received) + len(second.received) == 6)
+        finally:
+            go.set()
+    assert [answer.result().status_code for answer in answers] == [200] * 6
     assert (len(upstream.received), len(second.received)) == (3, 3)
 
 
 def test_a_failing_replica_is_ejected_and_returns(serve: Serve, upstream: Upstream, second: Upstream) -> None:
-    upstream.behaviour = up.answers_json({}, 500)
+    failed_at: list[float] = []
+
+    async def fail(received: up.Received, writer: asyncio.StreamWriter) -> None:
+        failed_at.append(time.monotonic())
+        await up.answers_json({}, 500)(received, writer)
+
+    upstream.behaviour = fail
     gateway = serve({"routes": {"small": vllm_route(upstream.url, second.url)}})
     for n in range(6):
         assert gateway.chat(f"{n}", headers=NO_CACHE).status_code == 200
-    assert len(upstream.received) == 3
+    assert len(failed_at) >= EJECT_AFTER_FAILURES
+    assert all(at > failed_at[EJECT_AFTER_FAILURES - 1] + EJECT_S for at in failed_at[EJECT_AFTER_FAILURES:])
     upstream.behaviour = up.says("well again")
-    deadline = time.monotonic() + 15
-    while len(upstream.received) == 3:
-        assert time.monotonic() < deadline
-        gateway.chat("hi", headers=NO_CACHE)
-        time.sleep(0.2)
+    upstream.received.clear()
+
+    def returned() -> bool:
+        assert gateway.chat("hi", headers=NO_CACHE).status_code == 200
+        return bool(upstream.received)
+
+    eventually(returned)
 
 
 def test_an_unhealthy_replica_gets_nothing_until_it_is_well(serve: Serve, upstream: Upstream, second: Upstream) -> None:
@@ -135,10 +151,7 @@ def test_an_unhealthy_replica_gets_nothing_until_it_is_well(serve: Serve, upstre
         assert gateway.chat(f"{n}", headers=NO_CACHE).status_code == 200
     assert (len(upstream.received), len(second.received)) == (0, 4)
     upstream.health = 200
-    deadline = time.monotonic() + 10
-    while not upstream.received:
-        assert time.monotonic() < deadline
-        gateway.chat("hi", headers=NO_CACHE)
+    eventually(lambda: gateway.chat("hi", headers=NO_CACHE) and upstream.received)
 
 
 def test_a_replica_of_another_revision_gets_nothing(serve: Serve, upstream: Upstream, second: Upstream) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 
 import httpx
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from tests.fixtures import upstream as up
 from tests.fixtures.gateway import Gateway, Serve, vllm_route
 from tests.fixtures.upstream import Upstream
+from tests.fixtures.waiting import LONG_S
 
 
 def error_of(answer: httpx.Response) -> dict[str, str]:
@@ -90,14 +90,14 @@ def test_truncated_json_is_502(gateway: Gateway, upstream: Upstream) -> None:
     assert gateway.chat("hi").headers["x-weighbridge-cache"] == "miss"
 
 
-def test_an_upstream_too_slow_to_begin_is_504(gateway: Gateway, upstream: Upstream) -> None:
+def test_an_upstream_too_slow_to_begin_is_504(hasty_gateway: Gateway, upstream: Upstream) -> None:
     async def stall(_: up.Received, __: object) -> None:
-        await asyncio.sleep(30)
+        await asyncio.sleep(300)
 
     upstream.behaviour = stall
-    answer = gateway.chat("hi", stream=True)
+    answer = hasty_gateway.chat("hi", stream=True)
     assert (answer.status_code, error_of(answer)["code"]) == (504, "upstream_timeout")
-    assert upstream.received[0].gone.wait(1)
+    assert upstream.received[0].gone.wait(LONG_S)
 
 
 @pytest.mark.parametrize(
@@ -126,24 +126,18 @@ def test_a_stream_that_breaks_ends_in_an_error_event_and_is_not_kept(
     assert gateway.chat("hi", stream=True).headers["x-weighbridge-cache"] == "miss"
 
 
-def test_a_stream_that_stalls_in_the_middle_ends_at_the_gap_limit(gateway: Gateway, upstream: Upstream) -> None:
+def test_a_stream_that_stalls_in_the_middle_ends_at_the_gap_limit(hasty_gateway: Gateway, upstream: Upstream) -> None:
     async def stall(_: up.Received, writer: asyncio.StreamWriter) -> None:
         writer.write(up.SSE_HEAD)
         await up.write_chunk(writer, up.event(up.chunk("half")))
-        await asyncio.sleep(30)
+        await asyncio.sleep(300)
 
     upstream.behaviour = stall
-    assert '"upstream_timeout"' in gateway.chat("hi", stream=True).text
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    assert '"upstream_timeout"' in hasty_gateway.chat("hi", stream=True).text
 
 
 def test_refused_upstreams_fall_through_to_one_that_serves_or_end_in_503(serve: Serve, upstream: Upstream) -> None:
-    nobody = f"http://127.0.0.1:{free_port()}"
+    nobody = "http://127.0.0.1:9"
     routes = {"gone": vllm_route(nobody), "half": vllm_route(nobody, upstream.url), "small": vllm_route(upstream.url)}
     gateway = serve({"routes": routes, "policies": {"auto": {}}})
     answer = gateway.chat("hi", model="gone")

@@ -13,12 +13,13 @@ def test_with_a_key_everything_but_health_needs_it(serve: Serve, upstream: Upstr
     assert gateway.chat("hi").status_code == 200
     for path in ("/v1/models", "/metrics", "/v1/scorecards", "/v1/requests/x", "/", "/nothing"):
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {KEY}"}):
-            refused = httpx.get(gateway.url + path, headers=headers, trust_env=False)
+            refused = httpx.get(gateway.url + path, headers=headers, timeout=30, trust_env=False)
             assert refused.status_code == 401, path
             assert refused.json()["error"]["code"] == "invalid_api_key"
             assert KEY not in refused.text
-    assert httpx.get(gateway.url + "/v1/models", headers={"x-api-key": KEY}, trust_env=False).status_code == 200
-    assert httpx.get(gateway.url + "/health/live", trust_env=False).status_code == 200
+    with httpx.Client(base_url=gateway.url, timeout=30, trust_env=False) as http:
+        assert http.get("/v1/models", headers={"x-api-key": KEY}).status_code == 200
+        assert http.get("/health/live").status_code == 200
     assert KEY not in gateway.log.read_text()
 
 

@@ -13,7 +13,7 @@ from tests.fixtures.docker import Docker
 from tests.fixtures.gateway import vllm_route
 from tests.fixtures.upstream import Upstream
 
-READY_S = 60
+READY_S = 120
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_it_serves_as_nobody_in_particular_and_ends_in_order(docker: Docker, ima
     container = docker(*run, *serve).stdout.strip()
     wait_until_ready(docker, container, url)
     body = {"model": "auto", "messages": [{"role": "user", "content": "from a container"}]}
-    answer = httpx.post(f"{url}/v1/chat/completions", json=body, trust_env=False).raise_for_status()
+    answer = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=30, trust_env=False).raise_for_status()
     assert answer.json()["choices"][0]["message"]["content"] == "hello there"
     assert docker("exec", container, "id", "-u").stdout.strip() == "10001"
     assert docker("exec", container, "sh", "-c", "touch /opt/weighbridge/x", check=False).returncode != 0

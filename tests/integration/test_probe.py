@@ -26,7 +26,7 @@ async def counts_words(received: up.Received, writer: Any) -> None:
 def probe(gateway: Gateway, *arguments: str) -> "subprocess.CompletedProcess[str]":
     env = {**os.environ, "WEIGHBRIDGE_STATE_DIR": str(gateway.state_dir)}
     command = [WEIGHBRIDGE, "probe", "--route", "small", "--base-url", gateway.url + "/v1", *arguments]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=100)
 
 
 def test_a_probe_sends_what_it_says_and_keeps_what_it_found(serve: Serve, upstream: Upstream) -> None:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import httpx
@@ -14,22 +13,20 @@ import pytest
 from tests.fixtures import upstream as up
 from tests.fixtures.gateway import Gateway, Serve, start_gateway, vllm_route
 from tests.fixtures.upstream import Upstream
+from tests.fixtures.waiting import eventually
 
 
 def config(upstream: Upstream) -> dict[str, object]:
     return {"routes": {"small": vllm_route(upstream.url)}}
 
 
-def wait_gone(pids: list[int], within_s: float = 10) -> None:
-    deadline = time.monotonic() + within_s
-    while any(Path(f"/proc/{pid}").exists() for pid in pids):
-        assert time.monotonic() < deadline, subprocess.run(["ps", "-ef"], capture_output=True, text=True).stdout
-        time.sleep(0.05)
+def wait_gone(pids: list[int]) -> None:
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
 
 def begin_stalled(gateway: Gateway, upstream: Upstream) -> threading.Thread:
     async def stall(_: up.Received, __: object) -> None:
-        await asyncio.sleep(60)
+        await asyncio.sleep(300)
 
     def ask() -> None:
         with pytest.raises(httpx.TransportError):
@@ -58,14 +55,14 @@ def test_a_killed_worker_is_replaced_and_its_requests_are_settled(serve: Serve, 
     os.kill(gateway.worker(), signal.SIGKILL)
     thread.join()
     upstream.behaviour = up.says("back")
-    deadline = time.monotonic() + 20
-    while True:
+
+    def serves() -> bool:
         try:
-            assert gateway.chat("hi").status_code == 200
-            break
+            return gateway.chat("hi").status_code == 200
         except httpx.TransportError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+            return False
+
+    eventually(serves)
     gateway.stop()
     assert len(orphans(gateway.state_dir)) == 1
 
@@ -113,7 +110,7 @@ def test_two_gateways_do_not_share_a_state_folder(serve: Serve, upstream: Upstre
     gateway = serve(config(upstream))
     command = [gateway.process.args[0], "serve", "--config", gateway.log.parent / "weighbridge.yaml", "--port", "0"]  # type: ignore[index]
     env = {**os.environ, "WEIGHBRIDGE_STATE_DIR": str(gateway.state_dir)}
-    second = subprocess.run(command, capture_output=True, text=True, env=env, timeout=30)
+    second = subprocess.run(command, capture_output=True, text=True, env=env, timeout=100)
     assert second.returncode == 2
     assert "another gateway" in second.stderr
 

@@ -1,6 +1,5 @@
 """The configuration changes while the real gateway serves."""
 
-import asyncio
 import json
 import os
 import signal
@@ -136,20 +135,11 @@ def test_hangup_reloads_an_unchanged_file_too(serve: Serve, upstream: Upstream) 
 
 
 def test_a_stream_under_way_ends_under_the_config_it_began_with(serve: Serve, upstream: Upstream) -> None:
-    gateway = serve(config(upstream))
+    gateway = serve(config(upstream, limits={"gap_s": 300}))
     go = threading.Event()
-    parts = [up.event(up.chunk(finish="stop")), up.event("[DONE]")]
-
-    async def slow(_: up.Received, writer: asyncio.StreamWriter) -> None:
-        writer.write(up.SSE_HEAD)
-        await up.write_chunk(writer, up.event(up.chunk("begun")))
-        while not go.is_set():  # noqa: ASYNC110 (set by another thread)
-            await asyncio.sleep(0.01)
-        for part in parts:
-            await up.write_chunk(writer, part)
-        await up.end_chunks(writer)
-
-    upstream.behaviour = slow
+    upstream.behaviour = up.streams_held(
+        up.event(up.chunk("begun")), go, up.event(up.chunk(finish="stop")), up.event("[DONE]")
+    )
     body = {"model": "small", "messages": gateway.messages("hi"), "stream": True}
     with gateway.http.stream("POST", "/v1/chat/completions", json=body) as answer:
         lines = answer.iter_lines()
@@ -209,6 +199,7 @@ def card(revision: str) -> dict[str, Any]:
     return {**about, **counts, "language": "python", "measured_at": "2026-11-20T00:00:00+00:00", "pass_at_1": 0.95}
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_twenty_reloads_under_load_fail_no_request(serve: Serve, upstream: Upstream, workers: int) -> None:
     """Policy ``gated`` needs evidence of the observed revision: a moment without either would be a 503."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,7 +33,6 @@ def traced_gateway(
     config = {
         "routes": {"small": vllm_route(upstream_server.url)},
         "policies": {"auto": {"objective": "cheapest"}},
-        "limits": {"first_token_s": 2, "gap_s": 2},
         "telemetry": {"otlp_endpoint": spans_at.url},
     }
     with pytest.MonkeyPatch.context() as patch:
@@ -226,7 +227,7 @@ def test_a_request_that_reaches_no_route_has_a_span_too(traced: Gateway, spans_a
 
 
 def test_a_client_that_leaves_ends_both_spans(traced: Gateway, spans_at: OtlpReceiver, upstream: Upstream) -> None:
-    upstream.behaviour = up.streams(*[up.event(up.chunk("a"))] * 100, pause_s=0.05)
+    upstream.behaviour = up.streams(*[up.event(up.chunk("a"))] * 1200, pause_s=0.05)
     body = {"model": "small", "messages": traced.messages("hi"), "stream": True}
     with traced.http.stream("POST", "/v1/chat/completions", json=body) as answer:
         request_id = answer.headers["x-weighbridge-request-id"]
@@ -236,19 +237,21 @@ def test_a_client_that_leaves_ends_both_spans(traced: Gateway, spans_at: OtlpRec
         assert span.attributes["weighbridge.outcome"] == "client_left"
         assert "error.type" not in span.attributes
         assert not span.failed
-    assert client.ended_ns - client.started_ns < 4e9
+    assert client.ended_ns - client.started_ns < 50e9  # of sixty seconds
 
 
 def test_two_readers_of_one_flight_are_two_requests_and_one_attempt(
     traced: Gateway, spans_at: OtlpReceiver, upstream: Upstream, tmp_path: Path
 ) -> None:
-    upstream.behaviour = up.streams(
-        up.event(up.chunk("a")), up.event(up.chunk("", finish="stop")), up.event("[DONE]"), pause_s=0.5
-    )
+    go = threading.Event()
+    end = (up.event(up.chunk("", finish="stop")), up.event("[DONE]"))
+    upstream.behaviour = up.streams_held(up.event(up.chunk("a")), go, *end)
     body = {"model": "small", "messages": traced.messages("hi"), "stream": True}
-    with traced.http.stream("POST", "/v1/chat/completions", json=body) as owner:
-        shared = traced.http.post("/v1/chat/completions", json=body)
+    ask = partial(traced.http.stream, "POST", "/v1/chat/completions", json=body)
+    with ask() as owner, ask() as shared:
+        go.set()
         owner.read()
+        shared.read()
     server, clients = spans_of(spans_at, shared.headers["x-weighbridge-request-id"], attempts=0)
     assert (clients, server.attributes["weighbridge.cache"]) == ([], "shared")
     server, (client,) = spans_of(spans_at, owner.headers["x-weighbridge-request-id"])

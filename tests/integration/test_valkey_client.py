@@ -147,7 +147,7 @@ async def test_a_server_that_dies_is_told_and_found_again(server: EmbeddedValkey
     with pytest.raises(ValkeyError):
         await valkey.ask("GET", "k")
     await server.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             assert await valkey.ask("GET", "k") is None
@@ -159,7 +159,7 @@ async def test_a_server_that_dies_is_told_and_found_again(server: EmbeddedValkey
 
 async def test_a_silent_server_is_given_up_for_all_at_once() -> None:
     async with serving(echoing(passing_over=1)) as server:
-        valkey = at(server, reply_s=0.1)
+        valkey = at(server, reply_s=1)
         asking = [valkey.ask("ECHO", number) for number in range(5)] + [valkey.ask_all([("ECHO", "x")] * 3)]
         told = await asyncio.gather(*asking, return_exceptions=True)
         assert {str(error) for error in told} == {"Valkey did not reply in time"}
@@ -215,7 +215,7 @@ async def test_a_connect_that_fails_is_told_to_all_who_wait(tmp_path: Path) -> N
 
 async def test_a_connect_ends_in_time_though_all_who_waited_have_left() -> None:
     async with serving(silent) as server:
-        valkey = at(server, connect_s=0.05, user=":secret@")
+        valkey = at(server, connect_s=1, user=":secret@")
         with pytest.raises(ValkeyError, match="no connection to Valkey in time"):
             await valkey.ask("PING")
         leaving = [asyncio.create_task(valkey.ask("PING")) for _ in range(3)]

@@ -30,9 +30,19 @@ def claude_session(messages_session: MessagesServer, tmp_path_factory: pytest.Te
             "newest": claude_route(messages_session.url, model=NEWEST),
             "nowhere": claude_route("http://127.0.0.1:9"),
         },
-        "limits": {"first_token_s": 3, "gap_s": 2, "total_s": 10},
     }
     gateway = start_gateway(tmp_path_factory.mktemp("claude"), config)
+    yield gateway
+    assert gateway.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def hasty_claude_session(
+    messages_session: MessagesServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    limits = {"first_token_s": 3, "gap_s": 2, "total_s": 10}
+    config = {"routes": {"claude": claude_route(messages_session.url)}, "limits": limits}
+    gateway = start_gateway(tmp_path_factory.mktemp("hasty-claude"), config)
     yield gateway
     assert gateway.stop() == 0
 
@@ -41,6 +51,13 @@ def claude_session(messages_session: MessagesServer, tmp_path_factory: pytest.Te
 def gateway(claude_session: Gateway, messages: MessagesServer, request: pytest.FixtureRequest) -> Gateway:
     claude_session.topic = f"{request.node.name}: "
     return claude_session
+
+
+@pytest.fixture
+def hasty_gateway(hasty_claude_session: Gateway, messages: MessagesServer, request: pytest.FixtureRequest) -> Gateway:
+    """It gives a provider up after seconds, which is too soon where an answer is wanted on a busy machine."""
+    hasty_claude_session.topic = f"{request.node.name}: "
+    return hasty_claude_session
 
 
 @pytest.fixture
