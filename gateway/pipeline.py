@@ -200,10 +200,8 @@ class Pipeline:
         if trip.key is not None and self._flights.get(trip.key) is flight:
             del self._flights[trip.key]
         flight.cost_nanousd = spent.cost_nanousd
-        outcome, status = _outcome(problem, began=flight.head is not None)
-        trip.account.observation.answered(trip.asked.call, flight.pieces)
-        trip.account.settle(spent, outcome=outcome, status=status, cache=trip.label, streamed=trip.asked.call.stream)
         flight.end(problem)
+        asyncio.get_running_loop().call_soon(_write_down, flight, trip, spent)  # the readers go first
 
     def _keep(self, flight: Flight, trip: _Trip) -> None:
         """Under the route that answered, which need not be the one that was looked up."""
@@ -244,6 +242,12 @@ def _hit(account: Account, choice: Choice, entry: Entry) -> Passage:
     flight.end()
     account.settle(Spent(head.route), outcome="ok", status=200, cache="hit", streamed=head.streamed)
     return Passage(account, flight.join(), head, "hit", max(0, int(time.time() - entry.at)))
+
+
+def _write_down(flight: Flight, trip: _Trip, spent: Spent) -> None:
+    outcome, status = _outcome(flight.problem, began=flight.head is not None)
+    trip.account.observation.answered(trip.asked.call, flight.pieces)
+    trip.account.settle(spent, outcome=outcome, status=status, cache=trip.label, streamed=trip.asked.call.stream)
 
 
 def _outcome(problem: Problem | None, began: bool = True) -> tuple[str, int]:

@@ -3,11 +3,9 @@
 import asyncio
 import fcntl
 import logging
-import os
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
@@ -16,10 +14,13 @@ from pathlib import Path
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from gateway import evidence
 from gateway.config import Config
 from gateway.embedded_valkey import EmbeddedValkey
 from gateway.reload import Reloader
 from gateway.runtime import Runtime
+from gateway.worker_process import Order, WorkerProcess
+from policies.snapshot import Snapshot
 
 log = logging.getLogger("weighbridge.supervisor")
 
@@ -38,7 +39,7 @@ class Address:
 
 
 def listen(address: Address) -> socket.socket:
-    """A bound, listening socket that workers inherit. Raises ``OSError``."""
+    """A bound, listening socket for workers. Raises ``OSError``."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -46,12 +47,13 @@ def listen(address: Address) -> socket.socket:
     listener.bind((address.host, address.port))
     listener.listen(2048)
     listener.setblocking(False)
-    listener.set_inheritable(True)
     return listener
 
 
-async def supervise(config: Config, listener: socket.socket, workers: int) -> None:
-    """Serves until SIGTERM or SIGINT, then stops everything it started. Raises ``StateInUse``, ``OSError``."""
+async def supervise(config: Config, listener: socket.socket, workers: int, first: WorkerProcess) -> None:
+    """Serves until SIGTERM or SIGINT, then stops everything it started, and ``first``, the worker that was started
+    beforehand. Raises ``StateInUse``, ``OSError``.
+    """
     stop, hangup = asyncio.Event(), asyncio.Event()
     for signum, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hangup)):
         asyncio.get_running_loop().add_signal_handler(signum, event.set)
@@ -68,10 +70,16 @@ async def supervise(config: Config, listener: socket.socket, workers: int) -> No
                 await valkey.start()
 
         await prepare(config)
+        database = config.state_dir / "weighbridge.sqlite3"
+        if not database.exists():
+            evidence.write(runtime.evidence_file, Snapshot())  # there is none: the workers need not wait to hear it
         reloader = Reloader(config, runtime, listener.getsockname()[0], prepare)
-        team = [asyncio.create_task(_keep_worker(config, runtime, listener, stop)) for _ in range(workers)]
-        await asyncio.sleep(0)  # the workers begin to load before we do
-        await stack.enter_async_context(_keeper(config, runtime))
+        order = Order(str(config.path), str(runtime.folder), str(runtime.state), GRACE_S)
+        hands = [first, *(WorkerProcess() for _ in range(workers - 1))]
+        for hand in hands:
+            hand.serve(order, listener)
+        team = [asyncio.create_task(_keep_up(hand, order, listener, runtime, stop)) for hand in hands]
+        await stack.enter_async_context(_keeper(database, runtime))
         watching = asyncio.create_task(reloader.watch(hangup))
         await asyncio.wait({watching, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         stop.set()
@@ -81,45 +89,39 @@ async def supervise(config: Config, listener: socket.socket, workers: int) -> No
         watching.cancel()
 
 
-def _keeper(config: Config, runtime: Runtime) -> AbstractAsyncContextManager[None]:
+def _keeper(database: Path, runtime: Runtime) -> AbstractAsyncContextManager[None]:
     """The seam behind which SQLAlchemy is loaded: half a second that no request waits for."""
     from gateway.keeper import keep  # noqa: PLC0415
 
-    return keep(config.state_dir / "weighbridge.sqlite3", runtime)
+    return keep(database, runtime)
 
 
-async def _keep_worker(config: Config, runtime: Runtime, listener: socket.socket, stop: asyncio.Event) -> None:
-    """One worker, replaced when it dies, until ``stop``; then given ``GRACE_S`` to finish what it serves."""
-    while not stop.is_set():
-        process = await _start_worker(config, runtime, listener)
-        ended = asyncio.create_task(process.wait())
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if not ended.done():
-            process.terminate()
-            try:
-                await asyncio.wait_for(ended, GRACE_S + 5)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        mark_process_dead(process.pid, str(runtime.metrics))  # type: ignore[no-untyped-call]
-        if not stop.is_set():
-            log.error("a worker died and is replaced", extra={"pid": process.pid, "code": process.returncode})
-            await asyncio.sleep(_RESTART_AFTER_S)
+async def _keep_up(
+    worker: WorkerProcess, order: Order, listener: socket.socket, runtime: Runtime, stop: asyncio.Event
+) -> None:
+    """``worker`` is replaced when it dies, until ``stop``; then it is given ``GRACE_S`` to finish what it serves."""
+    while not await _ended(worker, runtime, stop):
+        await asyncio.sleep(_RESTART_AFTER_S)
+        worker = WorkerProcess()
+        worker.serve(order, listener)
 
 
-async def _start_worker(config: Config, runtime: Runtime, listener: socket.socket) -> asyncio.subprocess.Process:
-    command = [sys.executable, "-m", "gateway.worker", "--config", str(config.path), "--runtime", str(runtime.folder)]
-    command += ["--state", str(runtime.state), "--fd", str(listener.fileno())]
-    command += ["--parent", str(os.getpid()), "--grace-s", str(GRACE_S)]
-    return await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        pass_fds=[listener.fileno()],
-        start_new_session=True,  # Ctrl-C is for the parent, which then stops its workers in order
-        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(runtime.metrics)},
-    )
+async def _ended(worker: WorkerProcess, runtime: Runtime, stop: asyncio.Event) -> bool:
+    """Whether it ended because it was told to."""
+    ended = asyncio.create_task(worker.wait())
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not ended.done():
+        worker.terminate()
+        await asyncio.wait({ended}, timeout=GRACE_S + 5)
+    if not ended.done():
+        worker.kill()
+    code = await ended
+    mark_process_dead(worker.pid, str(runtime.metrics))  # type: ignore[no-untyped-call]
+    if not stop.is_set():
+        log.error("a worker died and is replaced", extra={"pid": worker.pid, "code": code})
+    return stop.is_set()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A serving worker: one process, one event loop, started by the supervisor with a socket that is already bound."""
+"""A serving worker: one process, one event loop, on a socket that its parent has bound."""
 
 import argparse
 import asyncio
@@ -16,6 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from gateway.app import create_app
 from gateway.config import Config
 from gateway.generations import AcceptedConfig, Generations
+from gateway.http_protocol import HttpProtocol
 from gateway.ledger.spool import Spool
 from gateway.process import die_with_parent
 from gateway.runtime import Runtime
@@ -23,15 +24,21 @@ from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.reload_counts import ReloadCounts
 from gateway.telemetry.spool_lag import SpoolLag
+from gateway.worker_process import Order, receive_order
 
 
 def main() -> None:
     options = _options()
     die_with_parent(options.parent)
     gc.freeze()  # what was imported stays: looking at it in every full collection would hold up requests
+    if (received := receive_order(options.orders)) is not None:
+        _serve(*received)
+
+
+def _serve(order: Order, listener: socket.socket) -> None:
     logs.configure()
-    runtime = Runtime(options.runtime, options.state)
-    listener = socket.socket(fileno=options.fd)
+    runtime = Runtime(Path(order.runtime), Path(order.state))
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(runtime.metrics)
     spool = Spool(runtime.spools, f"{os.getpid()}-{os.urandom(4).hex()}")
     asked_once = partial(int, os.getpid())  # the client asks at every count, for 2 us each
     values.ValueClass = values.MultiProcessValue(asked_once)  # type: ignore[no-untyped-call]
@@ -40,12 +47,12 @@ def main() -> None:
     def build(config: Config, before: FastAPI | None) -> FastAPI:
         return create_app(config, runtime, spool, metrics, lambda: _all_workers(runtime), before)
 
-    app = Generations(AcceptedConfig(runtime, options.config), build, spool.close)
+    app = Generations(AcceptedConfig(runtime, order.config), build, spool.close)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=HttpProtocol,
             ws="none",
             lifespan="on",
             log_config=None,
@@ -53,7 +60,7 @@ def main() -> None:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=options.grace_s,
+            timeout_graceful_shutdown=order.grace_s,
         )
     )
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
@@ -70,12 +77,8 @@ def _all_workers(runtime: Runtime) -> CollectorRegistry:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="gateway.worker", description="Started by `weighbridge serve`.")
-    parser.add_argument("--config", required=True, help="the user's file, for messages and relative paths")
-    parser.add_argument("--runtime", type=Path, required=True)
-    parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--orders", type=int, required=True, help="the file descriptor where orders come")
     parser.add_argument("--parent", type=int, required=True)
-    parser.add_argument("--grace-s", type=int, required=True)
     return parser.parse_args()
 
 

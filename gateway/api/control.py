@@ -1,6 +1,7 @@
 """What needs the store: passed on to the parent process, which alone has it open."""
 
 import asyncio
+import time
 
 from fastapi import APIRouter, Request, Response
 
@@ -13,6 +14,8 @@ from gateway.problem import Problem
 from gateway.runtime import Runtime
 
 _TIMEOUT_S = 30.0
+_OPENING_S = 5.0
+_LOOK_EVERY_S = 0.05
 _MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 
@@ -26,7 +29,7 @@ class ControlClient:
         """The parent's own answer. Raises ``Problem`` 503 when it does not give one."""
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                answer = await self._client.request(method, "http://control", path, {}, body)
+                answer = await self._request(method, path, body)
                 try:
                     content = await whole_body(answer.read, _MAX_ANSWER_BYTES)
                 finally:
@@ -35,6 +38,17 @@ class ControlClient:
             message = "the gateway's store does not answer; requests are served and recorded all the same"
             raise Problem(503, "store_unavailable", message, retry_after=2) from error
         return Response(content, answer.status, media_type=answer.headers.get("content-type"))
+
+    async def _request(self, method: str, path: str, body: bytes) -> http1.Response:
+        """A gateway that has just begun to serve may still be opening its store."""
+        until = time.monotonic() + _OPENING_S
+        while True:
+            try:
+                return await self._client.request(method, "http://control", path, {}, body)
+            except http1.ConnectFailed:
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(_LOOK_EVERY_S)
 
     async def close(self) -> None:
         await self._client.close()
