@@ -35,6 +35,8 @@ class ContractGateway:
     policies: tuple[str, ...] = ("auto",)
     key: str | None = None
     delay_s: float = 0.0
+    hold_after: int | None = None
+    """Later chat requests than so many get no answer until this is None again."""
     cost_nanousd: int | None = 1_000
     takes_scorecards: bool = True
     models_status: int = 200
@@ -96,7 +98,10 @@ class ContractGateway:
         self.asked[message] += 1
         self.bodies.append(body)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        number = len(self.bodies)
         await asyncio.sleep(self.delay_s)
+        while self.hold_after is not None and number > self.hold_after:  # noqa: ASYNC110 (set by another thread)
+            await asyncio.sleep(0.01)
         fault = self.fault(message, before)
         headers = self._facts(body["model"], message, before)
         if isinstance(fault, Status):

@@ -13,9 +13,11 @@ from evaluator.judging.judge import Judge
 from evaluator.sandbox import Bubblewrap, Limits
 from evaluator.suites import Task, load_suite
 from evaluator.verdict import Status
+from tests.fixtures.sandboxes import with_its_time
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)"),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(shutil.which("cobc") is None, reason="needs cobc (apt-get install gnucobol4)"),
     pytest.mark.skipif(shutil.which("gfortran") is None, reason="needs gfortran (apt-get install gfortran)"),
 ]
@@ -127,6 +129,7 @@ def programs(name: str) -> list[tuple[str, str, str]]:
 async def judged(task: Task, right: str, codes: list[str], folder: Path) -> list[tuple[Status, str]]:
     """The programs' verdicts; right ones before and after must pass."""
     suite = load_suite(str(folder / "suite.jsonl"))
+    task = with_its_time(task, right)
     async with Judge(
         suite, Bubblewrap(), parallel=2, limits=SMALL, cache=folder / "cache", run_seconds=SECONDS
     ) as judge:

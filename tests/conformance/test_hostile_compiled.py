@@ -13,11 +13,12 @@ from evaluator.languages import LANGUAGES
 from evaluator.sandbox import Limits, Sandbox
 from evaluator.suites import Suite, load_suite
 from evaluator.verdict import Status
-from tests.fixtures.sandboxes import entered
+from tests.fixtures.sandboxes import entered, with_its_time
 
+pytestmark = pytest.mark.timeout(600)
 SMALL = Limits(memory_bytes=256 << 20, processes=40, tmp_bytes=16 << 20)
 SECONDS = 2.0
-"""For a run, and again when it runs alone."""
+"""For a run, and at least as much again when it runs alone."""
 
 PAIRS: tuple[tuple[list[str], list[str]], ...] = (
     (["a", "bc"], ["aa", "bcbc"]),
@@ -96,9 +97,9 @@ def twice(language: str, directory: Path) -> Suite:
 async def test_no_cheat_pays(language: str, box: Sandbox, tmp_path: Path) -> None:
     if missing := LANGUAGES[language].missing():
         pytest.skip(missing)
-    (task,) = twice(language, tmp_path).tasks
     table = programs(language)
     right = RIGHT[language]
+    task = with_its_time(*twice(language, tmp_path).tasks, right)
     judge = Judge(twice(language, tmp_path), box, parallel=2, limits=SMALL, cache=tmp_path, run_seconds=SECONDS)
     before = await judge.verdict_on_code(task, 0, right)
     verdicts = await asyncio.gather(*(judge.verdict_on_code(task, 0, code) for _, _, code in table))

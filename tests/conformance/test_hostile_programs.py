@@ -15,6 +15,7 @@ from evaluator.languages import LANGUAGES
 from evaluator.sandbox import Bubblewrap, Limits
 from evaluator.suites import Suite, load_suite
 from evaluator.verdict import Status, Verdict
+from tests.fixtures.sandboxes import with_its_time
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)"),
@@ -23,7 +24,7 @@ pytestmark = [
 
 SMALL = Limits(memory_bytes=384 << 20, processes=40, tmp_bytes=16 << 20)
 SECONDS = 3.0
-"""For a run, and again when it runs alone."""
+"""For a run, and at least as much again when it runs alone."""
 
 PAIRS: tuple[tuple[list[int], list[int]], ...] = (([1, 2], [2, 4]), ([], []), ([3], [6]), ([-1, 0, 7], [-2, 0, 14]))
 
@@ -115,7 +116,7 @@ def load(target: Target, directory: Path) -> Suite:
 async def judged(target: Target, codes: Mapping[str, str], directory: Path) -> dict[str, Verdict]:
     """The programs' verdicts, and right ones before and after, which must pass."""
     suite = load(target, directory)
-    (task,) = suite.tasks
+    task = with_its_time(*suite.tasks, target.right)
     sandbox = Bubblewrap()
     async with Judge(suite, sandbox, parallel=2, limits=SMALL, cache=directory, run_seconds=SECONDS) as judge:
         before = await judge.verdict_on_code(task, 0, target.right)

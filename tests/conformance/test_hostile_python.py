@@ -15,7 +15,10 @@ from evaluator.sandbox import Bubblewrap, Limits
 from evaluator.suites import Suite, load_suite
 from evaluator.verdict import Status, Verdict
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)"),
+    pytest.mark.timeout(600),
+]
 
 SMALL = Limits(memory_bytes=256 << 20, processes=24, tmp_bytes=8 << 20)
 PROGRAMS = re.findall(

@@ -11,13 +11,17 @@ import pytest
 from evaluator.judging.judge import Judge
 from evaluator.sandbox import Bubblewrap, Limits
 from evaluator.verdict import Status, Verdict
+from tests.fixtures.sandboxes import with_its_time
 from tests.fixtures.twice import TWICE, twice_suite
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)"),
+    pytest.mark.timeout(600),
+]
 
 SMALL = Limits(memory_bytes=256 << 20, processes=24, tmp_bytes=16 << 20)
 SECONDS = 1.0
-"""For a run, and again when it runs alone."""
+"""For a run, and at least as much again when it runs alone."""
 
 
 def programs(language: str) -> list[tuple[str, str, str]]:
@@ -29,8 +33,8 @@ def programs(language: str) -> list[tuple[str, str, str]]:
 async def judged(language: str, codes: Mapping[str, str], directory: Path) -> dict[str, Verdict]:
     """The programs' verdicts, and right ones before and after, which must pass."""
     suite = twice_suite(language, directory)
-    (task,) = suite.tasks
     right = TWICE[language][2]
+    task = with_its_time(*suite.tasks, right)
     sandbox = Bubblewrap()
     async with Judge(suite, sandbox, parallel=4, limits=SMALL, cache=directory, run_seconds=SECONDS) as judge:
         before = await judge.verdict_on_code(task, 0, right)

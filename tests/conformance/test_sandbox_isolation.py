@@ -150,7 +150,7 @@ async def test_links_and_pipes_are_no_way_out(sandbox: Sandbox, tmp_path: Path) 
     secret.write_text("hunter2")
     script = f"ln -s {secret} link; ln -s ../../etc/shadow up; mkfifo pipe; mkdir d; ln -s /proc/1/environ d/environ"
     program = making_files(b"\0" * 10240, ("sh", "-c", script), ("link", "up", "pipe", "d"))
-    async with sandbox.start(program, SMALL) as run, asyncio.timeout(60):
+    async with sandbox.start(program, SMALL) as run, asyncio.timeout(100):
         packed = b""
         while chunk := await run.read():
             packed += chunk
@@ -164,7 +164,7 @@ async def test_links_and_pipes_are_no_way_out(sandbox: Sandbox, tmp_path: Path) 
             "d/environ": tarfile.SYMTYPE,
         }
     reading = with_files(packed, ("sh", "-c", "cat link up 2>/dev/null; cat d/environ | tr '\\0' ' '; ls"))
-    async with sandbox.start(reading, SMALL) as run, asyncio.timeout(60):
+    async with sandbox.start(reading, SMALL) as run, asyncio.timeout(100):
         said = b""
         while chunk := await run.read():
             said += chunk

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.bench.report import report
 from tests.bench.rounds import Figures, Road
 from tests.bench.systems import weighbridge
@@ -12,9 +14,10 @@ from tests.bench.systems import weighbridge
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.timeout(600)
 def test_the_gateway_alone_is_measured_quickly() -> None:
     command = [sys.executable, "-m", "tests.bench", "--quick", "--only", "weighbridge"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     worker = next(line for line in done.stdout.splitlines() if line.startswith("| **Weighbridge**, its worker |"))
     cells = [cell.strip() for cell in worker.strip("|").split("|")][1:]

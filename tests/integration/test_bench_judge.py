@@ -22,6 +22,7 @@ def run(*options: str) -> str:
 
 
 @needs_shared_data
+@pytest.mark.timeout(600)
 def test_ours_alone() -> None:
     said = run("--only-ours", "--tasks", "4")
     [row] = [line for line in said.splitlines() if line.startswith("| Weighbridge")]

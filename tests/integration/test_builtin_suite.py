@@ -35,6 +35,7 @@ async def problems(language: str, tasks: list[Task], cache: Path) -> list[str]:
 
 
 @needs_bubblewrap
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 async def test_canonical_solutions_pass_and_wrong_ones_fail(language: str, tmp_path: Path) -> None:
     """Every fourth task, where programs are compiled."""

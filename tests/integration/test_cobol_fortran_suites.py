@@ -80,6 +80,7 @@ async def judged(suite: Suite, answers: list[tuple[str, str]], cache: Path) -> l
         return list(await asyncio.gather(*asked))
 
 
+@pytest.mark.timeout(600)
 async def test_cobol(tmp_path: Path) -> None:
     suite = load_suite(str(SHARED_DATA / "suites/cobol/CobolEval.jsonl.gz"))
     whole = suite.tasks[0].prompt + CLOSE_ELEMENTS
@@ -96,6 +97,7 @@ async def test_cobol(tmp_path: Path) -> None:
     assert [verdict.status for verdict in verdicts] == [*answers.values(), Status.PASS], verdicts
 
 
+@pytest.mark.timeout(600)
 async def test_fortran(tmp_path: Path) -> None:
     suite = load_suite(str(SHARED_DATA / "suites/fortran/benchmark.json"))
     answers = [

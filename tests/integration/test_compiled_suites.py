@@ -87,6 +87,7 @@ async def canonical(language: str, every: int, cache: Path) -> None:
     assert failed == []
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("language", CANONICAL)
 async def test_some_canonical_solutions_pass(language: str, tmp_path: Path) -> None:
     await canonical(language, 28, tmp_path)
@@ -98,6 +99,7 @@ async def test_every_canonical_solution_passes(language: str, tmp_path: Path) ->
     await canonical(language, 1, tmp_path)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("language", SOLUTIONS)
 async def test_multipl_e_tells_right_from_wrong(language: str, tmp_path: Path) -> None:
     of = suite(f"multipl-e/humaneval-{language}.jsonl.gz")
@@ -124,6 +126,7 @@ async def recorded(every: int, cache: Path) -> None:
     assert {v.task_id: v.status is Status.PASS for v in found} == {v.task_id: published[v.task_id] for v in found}
 
 
+@pytest.mark.timeout(600)
 async def test_some_published_verdicts_come_out_again(tmp_path: Path) -> None:
     await recorded(32, tmp_path)
 

@@ -12,7 +12,10 @@ from evaluator.sandbox import Bubblewrap
 from evaluator.verdict import Status
 from tests.fixtures.twice import PROMPTS, TWICE, twice_suite
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)"),
+    pytest.mark.timeout(600),
+]
 
 BODIES = {
     "ruby": "  xs.map { |x| 2 * x }\nend\n",

@@ -14,7 +14,10 @@ from evaluator.sandbox import Bubblewrap, Limits, Program, Run, SandboxError
 from evaluator.suites import Suite, Task, load_suite
 from evaluator.verdict import Status, Verdict
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)"),
+    pytest.mark.timeout(600),
+]
 
 PASS, FAIL = Status.PASS, Status.FAIL
 

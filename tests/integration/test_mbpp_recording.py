@@ -45,6 +45,7 @@ def differing(verdicts: Sequence[Verdict]) -> set[str]:
     }
 
 
+@pytest.mark.timeout(600)
 async def test_published_verdicts_of_sixty_tasks(tmp_path: Path) -> None:
     mbpp = suite("0.1.0")
     assert (mbpp.name, len(mbpp.tasks)) == ("mbpp+", 399)

@@ -21,6 +21,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("name", "language"), [("cs", "csharp"), ("ts", "typescript")])
 async def test_right_ones_pass_and_wrong_ones_do_not(name: str, language: str, tmp_path: Path) -> None:
     if missing := LANGUAGES[language].missing():

@@ -184,6 +184,7 @@ def _twice(tests: str, language: str) -> bool:
     return tests.count(last) > 1
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("language", SIZES)
 async def test_some_tasks_pass_by_what_their_tests_say(language: str, tmp_path: Path) -> None:
     await judge_looked_up(language, slice(0, None, SIZES[language] // SEVERAL), tmp_path)

@@ -40,6 +40,7 @@ async def statuses(tmp_path: Path, check: dict[str, object], programs: Sequence[
         return [verdict.status for verdict in await asyncio.gather(*asked)]
 
 
+@pytest.mark.timeout(600)
 async def test_a_test_file_wants_every_word_and_a_good_end(tmp_path: Path) -> None:
     programs = {
         ADD: Status.PASS,
@@ -55,6 +56,7 @@ async def test_a_test_file_wants_every_word_and_a_good_end(tmp_path: Path) -> No
     assert await statuses(tmp_path, {"test_file": TEST_FILE}, list(programs)) == list(programs.values())
 
 
+@pytest.mark.timeout(600)
 async def test_cases_want_every_output_and_a_good_end(tmp_path: Path) -> None:
     programs = {
         SUM: Status.PASS,

@@ -155,6 +155,7 @@ PROGRAMS: dict[str, tuple[str, str, tuple[str, str], tuple[str, str]]] = {
 
 
 @pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)")
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 async def test_a_test_file(language: str, tmp_path: Path) -> None:
     if missing := LANGUAGES[language].missing():

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tests.fixtures import upstream as up
 from tests.fixtures.gateway import WEIGHBRIDGE, Gateway, Serve, vllm_route
 from tests.fixtures.shared_data import SHARED_DATA, needs_shared_data, shared_rows
 from tests.fixtures.upstream import Upstream
+from tests.fixtures.waiting import eventually
 
 HUMANEVAL = "suites/evalplus/HumanEvalPlus-v0.1.9.jsonl.gz"
 QWEN = "recorded/qwen2.5-coder-1.5b/humaneval"
@@ -81,6 +81,7 @@ def test_published_verdicts_come_out_of_a_replay_that_was_killed_half_way(serve:
     assert (round(card["base_pass_at_1"] * 164), round(card["pass_at_1"] * 164)) == (72, 60)
 
 
+@pytest.mark.timeout(600)
 def test_three_samples_ask_three_times_and_nothing_comes_from_the_cache(serve: Serve, upstream: Upstream) -> None:
     tasks = load_suite(BUILTIN).tasks
     upstream.behaviour = answers_from({task.prompt: task.canonical_solution for task in tasks})
@@ -103,6 +104,7 @@ def test_three_samples_ask_three_times_and_nothing_comes_from_the_cache(serve: S
         assert shown["card"]["manifest"]["suite_hash"] == load_suite(BUILTIN).hash
 
 
+@pytest.mark.timeout(600)
 def test_a_measured_route_is_chosen_and_explained(serve: Serve, tmp_path: Path) -> None:
     def recording(name: str, wrong: int) -> dict[str, Any]:
         path = tmp_path / f"{name}.jsonl"
@@ -128,10 +130,7 @@ def test_a_measured_route_is_chosen_and_explained(serve: Serve, tmp_path: Path) 
 
     assert chosen() == "cheap"
     finished(replay(gateway, BUILTIN, "--route", "cheap", "--samples", "1"))
-    deadline = time.monotonic() + 20
-    while chosen() != "good":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(lambda: chosen() == "good")
     command = [WEIGHBRIDGE, "policy", "explain", "auto", "--base-url", gateway.url + "/v1"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "below the required 0.5" in " ".join(said.split())

@@ -18,7 +18,10 @@ from evaluator.suites import load_suite
 from evaluator.suites.load import BUILTIN as BUILTIN_FOLDER
 from tests.contract_gateway import ContractGateway, Status
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)"),
+    pytest.mark.timeout(600),
+]
 
 WEIGHBRIDGE = Path(sys.executable).with_name("weighbridge")
 SUITE = str(BUILTIN_FOLDER / "python.jsonl")
@@ -49,7 +52,7 @@ def _start(gateway: ContractGateway, state: Path, *arguments: str, key: str = ""
 
 def _replay(gateway: ContractGateway, state: Path, *arguments: str, key: str = "") -> tuple[int, str, str]:
     process = _start(gateway, state, *arguments, key=key)
-    out, err = process.communicate(timeout=110)
+    out, err = process.communicate(timeout=240)
     return process.returncode, out, err
 
 
@@ -98,9 +101,9 @@ def test_a_whole_run_is_scored_posted_and_reported_again_without_asking(
 
 
 def test_killed_half_way_it_goes_on_and_asks_no_stored_sample_twice(gateway: ContractGateway, tmp_path: Path) -> None:
-    gateway.delay_s = 0.1
+    gateway.hold_after = 20
     process = _start(gateway, tmp_path, "--route", "llama", "--concurrency", "4")
-    while _asked(gateway) < 24:
+    while _asked(gateway) < 24:  # four of them wait
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
@@ -112,6 +115,7 @@ def test_killed_half_way_it_goes_on_and_asks_no_stored_sample_twice(gateway: Con
     with (folder / "samples.jsonl").open("ab") as file:  # a line torn by the kill
         file.write(b'{"task_id":"python/order_qu')
     before = _asked(gateway)
+    gateway.hold_after = None
 
     document = _json(gateway, tmp_path, "--route", "llama", "--concurrency", "4")
     summary = document["summary"]
@@ -129,7 +133,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(gateway: ContractGateway, tm
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=100)
     assert (process.returncode, out) == (130, "")
     assert "the same command resumes" in err and "Traceback" not in err
 

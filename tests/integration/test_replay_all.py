@@ -6,9 +6,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from evaluator.suites import load_suite
 from tests.fixtures.gateway import WEIGHBRIDGE, Gateway, Serve, vllm_route
 
+pytestmark = pytest.mark.timeout(600)
 BUILTIN = "builtin:javascript,python"
 
 
@@ -16,7 +19,7 @@ def replay_all(gateway: Gateway, *arguments: str) -> "subprocess.CompletedProces
     env = {**os.environ, "WEIGHBRIDGE_STATE_DIR": str(gateway.state_dir)}
     command = [WEIGHBRIDGE, "replay", "--all", *arguments, "--base-url", gateway.url + "/v1"]
     command += ["--samples", "1", "--limit", "3", "--retries", "0"]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=100)
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=250)
 
 
 def recorded(folder: Path) -> dict[str, Any]:

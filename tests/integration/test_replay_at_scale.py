@@ -111,7 +111,7 @@ def check(made: Synthetic, tasks: int, finished: Finished) -> None:
     assert shown and all(shown), finished.said[-2000:]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_killed_replay_of_a_small_suite(serve: Serve, tmp_path: Path) -> None:
     made, finished = replay_with_a_kill(serve, tmp_path, tasks=120, kill_at=150)
     check(made, 120, finished)

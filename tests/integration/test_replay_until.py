@@ -11,7 +11,10 @@ import pytest
 
 from tests.fixtures.gateway import WEIGHBRIDGE, Gateway, Serve
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)"),
+    pytest.mark.timeout(600),
+]
 
 TASKS = 60
 CONDITION = "pass_at_1 >= 0.75"

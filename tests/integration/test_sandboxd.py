@@ -29,7 +29,7 @@ def path() -> Iterator[Path]:
 def daemons(path: Path) -> list[Path]:
     """The /proc folders of sandboxd itself (not of the process that started it): whoever listens at the socket."""
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return [Path("/proc", pid) for pid in children if b"sandboxd" in Path("/proc", pid, "cmdline").read_bytes()]
+    return [Path("/proc", pid) for pid in children if pid in processes_with("sandboxd")]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give it a user of its own")
@@ -58,27 +58,31 @@ async def test_it_refuses_when_it_is_full_and_serves_again(path: Path) -> None:
     async with Remote(path) as box:
 
         async def hold() -> None:
-            async with box.start(SLEEP, SMALL) as run:
-                await run.read()
+            while True:
+                try:
+                    async with box.start(SLEEP, SMALL) as run:
+                        await run.read()
+                except SandboxError:  # what is tried below had its place for a moment
+                    await asyncio.sleep(0.01)
 
         holding = [asyncio.create_task(hold()) for _ in range(3)]  # two run, one waits
 
         async def refused() -> bool:
             try:
-                await asyncio.wait_for(output(box, "true"), 0.2)
+                await asyncio.wait_for(output(box, "true"), 0.5)
             except SandboxError as error:
                 return "full" in str(error)
             except TimeoutError:
                 pass
             return False
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not await refused():
                 pass
         for task in holding:
             task.cancel()
         await asyncio.gather(*holding, return_exceptions=True)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await refused():
                 pass
         assert await output(box, "echo", "again") == "again\n"
@@ -103,9 +107,9 @@ async def test_a_client_that_leaves_kills_its_run(path: Path) -> None:
 
 async def test_no_run_is_longer_than_its_longest() -> None:
     marker = uuid.uuid4().hex
-    with serving({"kind": "bubblewrap"}, seconds=1.0) as path:
+    with serving({"kind": "bubblewrap"}, seconds=3.0) as path:
         async with Remote(path) as box, box.start(Program(("sh", "-c", f"sleep 1000; : {marker}")), SMALL) as run:
-            with pytest.raises(SandboxError, match="ends a run after 1 s"):
+            with pytest.raises(SandboxError, match="ends a run after 3 s"):
                 await run.read()
     assert processes_with(marker) == []
 
@@ -142,7 +146,7 @@ async def test_what_makes_no_sense_is_refused(path: Path, said: bytes) -> None:
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(said)
     writer.write_eof()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         frame = await wire.receive(reader)
     writer.close()
     assert frame is not None

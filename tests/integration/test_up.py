@@ -37,6 +37,9 @@ def said(folder: Path) -> str:
     return (folder / "out").read_text()
 
 
+pytestmark = pytest.mark.timeout(300)
+
+
 def wait_for(folder: Path, process: "subprocess.Popen[bytes]", text: str) -> None:
     deadline = time.monotonic() + 90
     while text not in said(folder):

@@ -44,7 +44,7 @@ def gpus(count: int, memory_gib: float = 79.15, capability: tuple[int, int] = (8
 def weighbridge(*words: str, **env: str) -> "subprocess.CompletedProcess[str]":
     own = {name: value for name, value in os.environ.items() if not name.startswith(("VLLM_", "WEIGHBRIDGE_", "HF_"))}
     return subprocess.run(
-        [WEIGHBRIDGE, "vllm", *words], capture_output=True, text=True, env=own | env, timeout=60, check=False
+        [WEIGHBRIDGE, "vllm", *words], capture_output=True, text=True, env=own | env, timeout=100, check=False
     )
 
 
@@ -118,7 +118,7 @@ def test_on_four_a100_80gb_it_becomes_vllm_serve(node: dict[str, str], name: str
     own = {key: value for key, value in os.environ.items() if not key.startswith(("VLLM_", "WEIGHBRIDGE_", "HF_"))}
     env = own | node | {"FAKE_GPUS": json.dumps(gpus(4))}
     process = subprocess.Popen([WEIGHBRIDGE, "vllm", "launch", name], stdout=subprocess.PIPE, text=True, env=env)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=100)
     assert process.returncode == 0
     argv, pid, offline = json.loads(said.splitlines()[-1])
     assert pid == process.pid  # not a child: signals and the exit status are vLLM's own

@@ -34,7 +34,7 @@ def family(before: str = "") -> str:
 
 
 def process_ids(log: Path) -> list[int]:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if log.is_file() and log.read_text().endswith("\n"):
             return [int(word) for word in log.read_text().split()]
@@ -47,7 +47,7 @@ def alive(pid: int) -> bool:
 
 
 def gone(pids: list[int]) -> bool:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if not any(map(alive, pids)):
             return True

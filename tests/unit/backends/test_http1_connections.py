@@ -127,7 +127,7 @@ async def test_nobody_listens() -> None:
 async def test_a_connect_ends_in_time() -> None:
     async with serving(silent) as server:  # it never answers TLS
         with pytest.raises(ConnectFailed, match="in time"):
-            await get(Client(connect_s=0.05), f"https://127.0.0.1:{server.port}")
+            await get(Client(connect_s=0.5), f"https://127.0.0.1:{server.port}")
         await server.all_ended()
 
 

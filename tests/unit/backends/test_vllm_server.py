@@ -67,7 +67,7 @@ def test_what_a_log_tells_last(lines: list[str], expected: str) -> None:
 def test_waiting_tells_what_is_done_and_ends_when_the_server_is_ready(tmp_path: Path) -> None:
     port, told = free_port(), []
     with ChildProcess([sys.executable, "-c", SERVER, str(port)], log=tmp_path / "log") as process:
-        wait_until_ready(process, f"http://127.0.0.1:{port}/health", timeout_s=30, waiting=told.append)
+        wait_until_ready(process, f"http://127.0.0.1:{port}/health", timeout_s=100, waiting=told.append)
         assert process.poll() is None
     assert told[-1] == "loading"
 
@@ -78,7 +78,7 @@ def test_a_server_that_ends_is_reported_with_its_last_words(tmp_path: Path) -> N
         ChildProcess([sys.executable, "-c", code], log=tmp_path / "log") as process,
         pytest.raises(ServerFailed, match="ended with status 4") as failed,
     ):
-        wait_until_ready(process, f"http://127.0.0.1:{free_port()}/health", timeout_s=30)
+        wait_until_ready(process, f"http://127.0.0.1:{free_port()}/health", timeout_s=100)
     assert failed.value.lines == ["no such model"]
 
 

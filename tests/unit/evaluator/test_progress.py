@@ -65,7 +65,8 @@ async def test_without_a_terminal_plain_lines_come_now_and_then() -> None:
     stream = io.StringIO()
     progress = Progress("builtin", 2)
     async with shown(progress, stream, every_s=0.01):
-        await asyncio.sleep(0.05)
+        while not stream.getvalue():  # noqa: ASYNC110  # a stream has no event
+            await asyncio.sleep(0.01)
         _settle(progress, 2)
         while "2/2" not in stream.getvalue():  # noqa: ASYNC110  # a stream has no event
             await asyncio.sleep(0.01)

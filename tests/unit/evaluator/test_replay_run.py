@@ -265,13 +265,14 @@ async def test_an_endpoint_without_a_ledger_has_unknown_cost(tmp_path: Path) -> 
 
 async def test_interrupting_keeps_what_was_finished(bench: Bench) -> None:
     plan = await bench.plan()
-    bench.gateway.delay_s = 0.02
+    bench.gateway.hold_after = 6
     running = asyncio.create_task(bench.run(plan))
-    while sum(bench.gateway.asked.values()) < 9:  # noqa: ASYNC110  # the server counts in its own thread
+    while sum(bench.gateway.asked.values()) < 9:  # noqa: ASYNC110  # the server counts in its own thread; three wait
         await asyncio.sleep(0.005)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+    bench.gateway.hold_after = None
     stored = [json.loads(line) for line in (bench.path / "samples.jsonl").read_text().splitlines()]
     assert 0 < len(stored) < 18
     before = sum(bench.gateway.asked.values())

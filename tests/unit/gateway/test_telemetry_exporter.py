@@ -47,7 +47,7 @@ async def running(url: str, **settings: object) -> AsyncIterator[Running]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 (a receiver in another thread sets no event)
             await asyncio.sleep(0.01)
 
@@ -70,12 +70,6 @@ async def answering(answer: Answer) -> AsyncIterator[str]:
     """A receiver of few words."""
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_spans_come_with_headers_and_resource(collector: OtlpReceiver) -> None:
@@ -109,12 +103,15 @@ async def test_a_full_batch_does_not_wait_and_the_end_sends_the_rest(collector: 
 async def test_without_a_collector_one_batch_waits_and_the_rest_is_not_even_made(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    port = free_port()
+    held = socket.socket()  # bound, so that nobody else takes its port, and not listening
+    held.bind(("127.0.0.1", 0))
+    port = held.getsockname()[1]
     async with running(f"http://127.0.0.1:{port}/v1/traces?token=secret") as run:
         run.make(2)
         await until(lambda: len(caplog.records) == 1)
         await until(lambda: run.make() == 0)
         lost = run.counted["dropped"]
+        held.close()
         collector = OtlpReceiver(port)
         try:
             await until(lambda: run.counted["exported"] >= 2)
@@ -152,13 +149,17 @@ async def test_what_the_collector_refuses_is_not_sent_again_and_is_said_once(
 
 
 async def test_a_collector_that_does_not_answer_holds_nothing_up() -> None:
+    asked = asyncio.Event()
+
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        asked.set()
         await reader.read()
         writer.close()
 
     async with answering(hang) as url, running(url, queue=10, timeout_s=60) as run:
         run.make(1)
-        await asyncio.sleep(0.1)
+        await asked.wait()
         assert run.make(100) == 10
         assert run.counted == {"dropped": 90}
 
