@@ -58,9 +58,14 @@ class Group:
 
     def take(self, process: int) -> None:
         """Moves a running process and all that it has started here. Raises OSError."""
-        for pid in (process, *_descendants(process)):
-            for procs in self.procs:
-                Path(procs).write_text(str(pid))
+        self._take(process)
+        for pid in _descendants(process):
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                self._take(pid)
+
+    def _take(self, pid: int) -> None:
+        for procs in self.procs:
+            Path(procs).write_text(str(pid))
 
     def limit(self, memory_bytes: int, processes: int) -> None:
         memory, pids = self.directories[0], self.directories[-1]
@@ -162,8 +167,23 @@ def _version_1(controller: str, own: dict[str, str]) -> Path | None:
 
 
 def _descendants(process: int) -> list[int]:
-    found = [int(pid) for path in Path(f"/proc/{process}/task").glob("*/children") for pid in path.read_text().split()]
+    """Without those of a thread or process that ends meanwhile."""
+    found = [int(pid) for thread in _threads(process) for pid in _read_if_there(thread / "children").split()]
     return found + [pid for child in found for pid in _descendants(child)]
+
+
+def _threads(process: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{process}/task").iterdir())
+    except OSError:
+        return []
+
+
+def _read_if_there(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def _write_if_there(path: Path, text: str) -> None:

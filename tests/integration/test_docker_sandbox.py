@@ -7,7 +7,7 @@ import pytest
 from evaluator.sandbox import Docker, Limits, Program, SandboxError
 from tests.fixtures.docker import BUILD_S
 from tests.fixtures.docker import Docker as Client
-from tests.fixtures.sandboxes import SMALL, left_in, output
+from tests.fixtures.sandboxes import SMALL, gone, left_in, output
 
 pytestmark = pytest.mark.timeout(BUILD_S)
 
@@ -39,7 +39,7 @@ async def test_containers_wait_for_programs_of_each_kind_of_limits(sandbox_engin
             async with box.start(Program(("sh", "-c", "df -k /tmp | tail -1")), limits) as run:
                 assert f" {limits.tmp_bytes >> 10} ".encode() in await run.read()
         assert len(sandbox_engine("ps", "--quiet").stdout.split()) <= 3
-    assert left_in(sandbox_engine) == []
+    await gone(lambda: left_in(sandbox_engine))
 
 
 async def test_a_container_that_others_remove_is_trouble_of_ours(sandbox_engine: Client) -> None:
