@@ -15,7 +15,7 @@ from tests.fixtures.shared_data import SHARED_DATA, needs_shared_data, shared_ro
 pytestmark = [
     needs_shared_data,
     pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap (apt-get install bubblewrap)"),
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(900),
 ]
 
 WEIGHBRIDGE = Path(sys.executable).with_name("weighbridge")

@@ -7,6 +7,7 @@ import pytest
 
 from tests.fixtures.gateway import Gateway, start_gateway
 from tests.fixtures.messages_server import NEWEST, MessagesServer, Says, claude_route
+from tests.fixtures.waiting import eventually
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +33,8 @@ def claude_session(messages_session: MessagesServer, tmp_path_factory: pytest.Te
         },
     }
     gateway = start_gateway(tmp_path_factory.mktemp("claude"), config)
+    # While LiteLLM is loaded the provider's answer may come too late: it is asked again after seconds.
+    eventually(lambda: "id" in gateway.http.get("/v1/models/claude").json()["weighbridge"]["observed"])
     yield gateway
     assert gateway.stop() == 0
 
