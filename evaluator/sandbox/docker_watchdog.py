@@ -8,7 +8,7 @@ import contextlib
 import sys
 import time
 
-_TRIES = 20  # a container may have been in the making
+_TRIES = 120  # half a minute: a container may have been in the making, on a busy machine
 
 
 def main(host: str, judge: str) -> None:

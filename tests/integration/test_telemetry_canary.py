@@ -27,7 +27,7 @@ def gateway_with_secrets(
     route = vllm_route(upstream.url, api_key=UPSTREAM_KEY, headers={"x-secret": UPSTREAM_KEY})
     config = {
         "routes": {"small": route, "gone": vllm_route("http://127.0.0.1:9", api_key=UPSTREAM_KEY)},
-        "limits": {"first_token_s": 1, "gap_s": 1, "max_body_bytes": 100_000},
+        "limits": {"first_token_s": 3, "gap_s": 3, "max_body_bytes": 100_000},
         "telemetry": {"otlp_endpoint": collector.url},
     }
     return serve(config, api_key=KEY)
@@ -66,7 +66,7 @@ def requests(gateway: Gateway, upstream: Upstream) -> Iterator[str]:
 
 
 async def _never(_: up.Received, __: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(3)
+    await asyncio.sleep(300)
 
 
 def found_in(where: str, data: bytes) -> list[str]:

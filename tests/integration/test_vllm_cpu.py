@@ -51,7 +51,7 @@ def streamed_content(chunks: list[dict[str, Any]]) -> str:
 
 
 def test_it_serves_the_model_by_its_name(vllm_server: VllmServer) -> None:
-    (model,) = httpx.get(f"{vllm_server.base_url}/v1/models", trust_env=False).json()["data"]
+    (model,) = httpx.get(f"{vllm_server.base_url}/v1/models", timeout=60, trust_env=False).json()["data"]
     assert model["id"] == vllm_server.model
     assert model["max_model_len"] == 4096
 
@@ -89,7 +89,7 @@ def test_the_code_that_it_writes_is_right(vllm_server: VllmServer) -> None:
     )
     assert fenced is not None
     program = fenced[1] + "\nprint(add(2, 3))"
-    ran = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, timeout=20, check=True)
+    ran = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, timeout=100, check=True)
     assert ran.stdout.splitlines()[-1] == "5"
 
 

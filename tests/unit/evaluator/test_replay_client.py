@@ -126,15 +126,14 @@ async def test_a_call_that_takes_too_long_is_given_up(gateway: ContractGateway) 
     assert caught.value.retryable
 
 
-@pytest.mark.parametrize(
-    "value", ["7", format_datetime(datetime.now(UTC) + timedelta(seconds=7), usegmt=True)], ids=["seconds", "date"]
-)
-async def test_retry_after_is_read_as_seconds_or_date(gateway: ContractGateway, value: str) -> None:
+@pytest.mark.parametrize("is_date", [False, True], ids=["seconds", "date"])
+async def test_retry_after_is_read_as_seconds_or_date(gateway: ContractGateway, is_date: bool) -> None:
+    value = format_datetime(datetime.now(UTC) + timedelta(seconds=700), usegmt=True) if is_date else "700"
     gateway.fault = lambda message, before: Status(429, {"retry-after": value})
     async with Client(gateway.base_url, None) as client:
         with pytest.raises(CallFailed) as caught:
             await client.ask("llama", "python", "p", Sampling())
-    assert caught.value.retry_after_s == pytest.approx(7, abs=60 if "GMT" in value else 0)
+    assert caught.value.retry_after_s == pytest.approx(700, abs=100 if is_date else 0)
 
 
 async def test_a_retry_after_that_is_neither_is_ignored(gateway: ContractGateway) -> None:
