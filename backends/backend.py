@@ -3,7 +3,7 @@
 A backend owns its connection and translates every foreign error, once, into ``BackendError``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -62,6 +62,9 @@ class Piece(NamedTuple):
     """It carries something the model made; what goes before may still be retried."""
 
 
+Deliver = Callable[[list[Piece]], None]
+
+
 class Answer(Protocol):
     """An upstream's answer whose head has arrived; its attributes grow as it is read."""
 
@@ -86,9 +89,21 @@ class Answer(Protocol):
         """What has come since it was asked last; empty at the end. Raises ``BackendError`` where the answer breaks."""
         ...
 
+    async def read_into(self, deliver: Deliver) -> None:
+        """Hands over what is left, as it comes, to the end. Raises ``BackendError`` where the answer breaks."""
+        ...
+
     def close(self) -> None:
         """Drops the upstream's work at once; harmless after the end."""
         ...
+
+
+class Pulled:
+    """``read_into`` for an answer that has no shorter way."""
+
+    async def read_into(self: Answer, deliver: Deliver) -> None:
+        while batch := await self.read():
+            deliver(batch)
 
 
 class Backend(Protocol):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import msgspec
 
-from backends.backend import BackendError, Piece
+from backends.backend import BackendError, Piece, Pulled
 from backends.claude_http import translate
 from backends.claude_wire import MessageReader
 from backends.sse import FrameTooLong, data_of
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from backends.claude_litellm import ChatMessage, StreamTranslator
 
 _ALIVE = Piece(b": claude is at work\n\n", False)
+_NOTHING = Piece(b"", False)
 _END = Piece(b"data: " + DONE + b"\n\n", False)
 
 
-class WholeMessage:
+class WholeMessage(Pulled):
     """An answer that is here as a whole."""
 
     content_type = "application/json"
@@ -54,7 +55,7 @@ class WholeMessage:
         """It is here already."""
 
 
-class StreamedMessage:
+class StreamedMessage(Pulled):
     """An answer as its events come."""
 
     content_type = "text/event-stream; charset=utf-8"
@@ -98,20 +99,20 @@ class StreamedMessage:
     def close(self) -> None:
         self._response.close()
 
-    def _look(self, frame: bytes) -> list[Piece]:
+    def _look(self, frame: bytes) -> Piece:
         data = data_of(frame)
         kind = self._reader.read_event(data) if data is not None else "ping"
         if kind == "ping":
-            return [_ALIVE]
+            return _ALIVE
         assert data is not None
         if kind == "message_start":
             self._head = _head(self._reader, "chat.completion.chunk")
-            return [self._chunk({"role": "assistant", "content": ""}, content=False)]
+            return self._chunk({"role": "assistant", "content": ""}, content=False)
         made, translated = self._translator.read(data)
         finish_reason = _finish_reason(self._reader, translated)
         if finish_reason is not None or made:
-            return [self._chunk(made, content=bool(made), finish_reason=finish_reason)]
-        return []
+            return self._chunk(made, content=bool(made), finish_reason=finish_reason)
+        return _NOTHING
 
     def _ending(self) -> list[Piece]:
         if self._ended or not self.finished:

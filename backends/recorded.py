@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from backends.backend import BackendError, Call, Piece
+from backends.backend import BackendError, Call, Piece, Pulled
 from backends.recording import Recording
 from backends.route import Revision, Route
 from backends.usage import Usage, UsageSource
@@ -54,7 +54,7 @@ class RecordedBackend:
         return self._recordings[key]
 
 
-class RecordedAnswer:
+class RecordedAnswer(Pulled):
     """An answer in the chat wire, streamed in chunks of 64 characters or whole."""
 
     usage_source: UsageSource = "estimated"

@@ -2,13 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from backends.backend import BackendError, Piece
+from backends.backend import BackendError, Deliver, Piece
 from backends.sse import Framer
 
 _MAX_ERROR_BODY = 64 * 1024
 
 Read = Callable[[], Awaitable[bytes]]
 """What of a body has come since it was asked last; empty at its end."""
+
+Pour = Callable[[Callable[[bytes], None]], Awaitable[None]]
+"""Hands over every further part of a body as it comes, and returns at its end. Raises what it is told to hand to."""
 
 
 def too_long(limit: int) -> BackendError:
@@ -32,9 +35,9 @@ async def error_body(read: Read) -> bytes:
 
 
 class EventReader:
-    """The pieces that ``look`` makes of a stream's events. ``limit``: bytes that an answer may have."""
+    """What ``look`` makes of a stream's events; no data where one is not the client's. ``limit``: an answer's bytes."""
 
-    def __init__(self, read: Read, limit: int, look: Callable[[bytes], list[Piece]]) -> None:
+    def __init__(self, read: Read, limit: int, look: Callable[[bytes], Piece]) -> None:
         self._read = read
         self._limit = limit
         self._look = look
@@ -48,24 +51,40 @@ class EventReader:
         Raises ``BackendError``: at once beyond the limit, and what ``look`` raises once the pieces before it are out.
         """
         while self._trouble is None and (chunk := await self._read()):
-            self._seen += len(chunk)
-            if self._seen > self._limit:
-                raise too_long(self._limit)
-            if pieces := self._look_at(self._framer.feed(chunk)):
+            if pieces := self._pieces(chunk):
                 return pieces
         if self._trouble is not None:
             raise self._trouble
         return []
 
+    async def pour(self, pour: Pour, deliver: Deliver) -> None:
+        """The same of all that is left, without a task to be woken for each part."""
+
+        def take(chunk: bytes) -> None:
+            if pieces := self._pieces(chunk):
+                deliver(pieces)
+            if self._trouble is not None:
+                raise self._trouble
+
+        if self._trouble is not None:
+            raise self._trouble
+        await pour(take)
+
     def rest(self) -> bytes:
         """What came after the last whole event."""
         return self._framer.rest()
 
-    def _look_at(self, frames: list[bytes]) -> list[Piece]:
+    def _pieces(self, chunk: bytes) -> list[Piece]:
+        self._seen += len(chunk)
+        if self._seen > self._limit:
+            raise too_long(self._limit)
+        frames = self._framer.feed(chunk)
         pieces: list[Piece] = []
         try:
             for frame in frames:
-                pieces += self._look(frame)
+                piece = self._look(frame)
+                if piece.data:
+                    pieces.append(piece)
         except BackendError as trouble:
             self._trouble = trouble
         return pieces

@@ -41,7 +41,14 @@ class VllmBackend:
             raise BackendError("malformed", f"{replica} compressed its answer, which it was not asked to")
         content_type = response.headers.get("content-type", "application/json")
         return WireAnswer(
-            wire, call.include_usage, content_type, response.read, response.close, replica, self._max_answer_bytes
+            wire,
+            call.include_usage,
+            content_type,
+            response.read,
+            response.close,
+            replica,
+            self._max_answer_bytes,
+            response.pour,
         )
 
     async def observe(self, route: Route, replica: str) -> Revision:

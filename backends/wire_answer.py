@@ -1,12 +1,13 @@
 """Forwarding on one wire: the client's body goes up with two fields spliced, the answer comes down as it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
-from backends.backend import BackendError, Call, Piece
+from backends.backend import BackendError, Call, Deliver, Piece
 from backends.sse import FrameTooLong
-from backends.upstream_http import EventReader, Read, whole_body
+from backends.upstream_http import EventReader, Pour, Read, whole_body
 from backends.usage import Usage, UsageSource
 from backends.wires import Wire
 
@@ -16,7 +17,8 @@ _STREAM_OPTIONS_USAGE = msgspec.Raw(b'{"include_usage":true}')
 class WireAnswer:
     """An answer whose head has arrived: events as they come, or the whole body as one piece.
 
-    ``where`` names the server in messages; ``max_bytes`` cuts an endless answer.
+    ``where`` names the server in messages; ``max_bytes`` cuts an endless answer; ``pour`` is a
+    shorter way than ``read``, where the client has one.
     """
 
     def __init__(
@@ -28,14 +30,16 @@ class WireAnswer:
         close: Callable[[], None],
         where: str,
         max_bytes: int,
+        pour: Pour | None = None,
     ) -> None:
         self._wire = wire
+        self._pour = pour
         self._read_body = read
         self._close = close
         self._where = where
         self._max_bytes = max_bytes
         self._stream = wire.stream(include_usage)
-        self._events = EventReader(read, max_bytes, self._look)
+        self._events = EventReader(read, max_bytes, self._stream.read)
         self._whole_usage: Usage | None = None
         self._whole_here = False
         self.content_type = content_type
@@ -56,10 +60,22 @@ class WireAnswer:
         return self._stream.finished if self.streamed else self._whole_here
 
     async def read(self) -> list[Piece]:
-        try:
+        with self._translated():
             if self.streamed:
                 return await self._events.read() or self._ending()
             return [] if self._whole_here else [await self._whole()]
+
+    async def read_into(self, deliver: Deliver) -> None:
+        if self._pour is not None and self.streamed:
+            with self._translated():
+                await self._events.pour(self._pour, deliver)
+        while batch := await self.read():
+            deliver(batch)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise BackendError("broken", f"{self._where}: {error}") from error
         except FrameTooLong as error:
@@ -68,15 +84,11 @@ class WireAnswer:
     def close(self) -> None:
         self._close()
 
-    def _look(self, frame: bytes) -> list[Piece]:
-        piece = self._stream.read(frame)
-        return [piece] if piece.data else []
-
     def _ending(self) -> list[Piece]:
         """After the last event: one without its blank line, and what clients wait for where it is missing."""
         rest = self._events.rest()
-        pieces = self._look(rest + b"\n\n") if rest.strip() else []
-        return pieces + self._stream.ending()
+        pieces = [self._stream.read(rest + b"\n\n")] if rest.strip() else []
+        return [piece for piece in pieces if piece.data] + self._stream.ending()
 
     async def _whole(self) -> Piece:
         body = await whole_body(self._read_body, self._max_bytes)

@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
-from backends.backend import Answer, BackendError, Call, Piece
+from backends.backend import Answer, BackendError, Call, Deliver, Piece
 from backends.route import Route
 from gateway.account import Spent
 from gateway.fleet import Fleet
@@ -55,7 +55,7 @@ class Attempts:
         finally:
             self._budget.active -= 1
 
-    async def read_rest(self, started: Started, deliver: Callable[[list[Piece]], None]) -> None:
+    async def read_rest(self, started: Started, deliver: Deliver) -> None:
         """Hands over every further batch as it comes. Raises ``BackendError``, also at the total limit and at the gap
         limit, which is kept to a tenth.
         """
@@ -64,13 +64,17 @@ class Attempts:
         now = asyncio.get_running_loop().time
         armed = now()
         last = armed + self._limits.total_s
+
+        def take(batch: list[Piece]) -> None:
+            nonlocal armed
+            deliver(batch)
+            if now() > armed + self._limits.gap_s * _GAP_TOLERANCE:  # not for each of a thousand chunks
+                armed = now()
+                deadline.reschedule(min(armed + self._limits.gap_s, last))
+
         try:
             async with asyncio.timeout_at(min(armed + self._limits.gap_s, last)) as deadline:
-                while batch := await started.answer.read():
-                    deliver(batch)
-                    if now() > armed + self._limits.gap_s * _GAP_TOLERANCE:  # not for each of a thousand chunks
-                        armed = now()
-                        deadline.reschedule(min(armed + self._limits.gap_s, last))
+                await started.answer.read_into(take)
         except TimeoutError as error:
             raise BackendError("timeout", f"{started.place.route.name} stopped in the middle of its answer") from error
 

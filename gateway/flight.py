@@ -8,6 +8,7 @@ slow reader holds nobody back and a late one begins at the start.
 import asyncio
 from dataclasses import dataclass
 
+from backends.backend import Piece
 from backends.route import Route
 from gateway.problem import ClientLeft, Problem
 
@@ -37,8 +38,9 @@ class Flight:
     def begin(self, head: Head) -> None:
         self.head = head
 
-    def add(self, pieces: list[bytes]) -> None:
-        self.pieces += pieces
+    def add(self, batch: list[Piece]) -> None:
+        for piece in batch:
+            self.pieces.append(piece.data)
         self._wake()
 
     def end(self, problem: Problem | None = None) -> None:

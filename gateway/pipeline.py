@@ -219,8 +219,8 @@ class Pipeline:
         try:
             spent.ttft_ms = trip.account.elapsed_ms
             flight.begin(Head(started.place.route, started.answer.content_type, started.answer.streamed))
-            flight.add([piece.data for piece in started.first])
-            await self._attempts.read_rest(started, lambda batch: flight.add([piece.data for piece in batch]))
+            flight.add(started.first)
+            await self._attempts.read_rest(started, flight.add)
             if not started.answer.finished:
                 raise BackendError("broken", "it ended without a finish reason")
             outcome = "ok"
@@ -237,7 +237,7 @@ def _hit(account: Account, choice: Choice, entry: Entry) -> Passage:
     flight = Flight()
     head = Head(choice.routes[0], entry.content_type, entry.content_type.startswith("text/event-stream"))
     flight.begin(head)
-    flight.add([piece.encode() for piece in entry.pieces])
+    flight.pieces = [piece.encode() for piece in entry.pieces]
     flight.cost_nanousd = 0
     flight.end()
     account.settle(Spent(head.route), outcome="ok", status=200, cache="hit", streamed=head.streamed)

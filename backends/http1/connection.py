@@ -1,7 +1,7 @@
 """A connection, and the answer that it carries."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import httptools
@@ -49,6 +49,15 @@ class Response:
             await connection.changed()
         return connection.take_body() or self._finish()
 
+    async def pour(self, sink: Callable[[bytes], None]) -> None:
+        """``sink`` gets every further part of the body as it comes; this returns at its end.
+
+        Raises ``ConnectionBroke``, and what ``sink`` raises.
+        """
+        if self._connection is not None:
+            await self._connection.pour(sink)
+            self._finish()
+
     def _finish(self) -> bytes:
         connection, self._connection = self._connection, None
         assert connection is not None
@@ -71,7 +80,8 @@ class Connection(asyncio.Protocol):
         self._transport: Any = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
-        self._error: ConnectionBroke | None = None
+        self._error: Exception | None = None
+        self._sink: Callable[[bytes], None] | None = None
         self._busy = False
         self.usable_until = 0.0
         self._begin()
@@ -113,6 +123,16 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def pour(self, sink: Callable[[bytes], None]) -> None:
+        if self._body:
+            sink(self.take_body())
+        self._sink = sink
+        try:
+            while not self._complete:
+                await self.changed()
+        finally:
+            self._sink = None
 
     def abort(self, why: str = "the connection was closed here") -> None:
         if self._error is None:
@@ -164,7 +184,18 @@ class Connection(asyncio.Protocol):
         elif self._buffered > _MAX_BUFFERED_BYTES and not self._paused:
             self._paused = True
             self._transport.pause_reading()
-        if self._head_here:
+        if self._sink is not None:
+            self._pour_out(self._sink)
+        elif self._head_here:
+            self._wake()
+
+    def _pour_out(self, sink: Callable[[bytes], None]) -> None:
+        try:
+            if self._body:
+                sink(self.take_body())
+        except Exception as error:  # noqa: BLE001 (it is the reader's own, and is raised there)
+            self._error, self._complete = error, False
+        if self._complete or self._error is not None:
             self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from tests.bench.process import ends_with_us
+from tests.bench.process import OTHER_CPUS, ends_with_us
 from tests.bench.report import DOCUMENT, Rounds, report, write_document
 from tests.bench.rounds import FULL, QUICK, Amounts, measure
 from tests.bench.systems import System, litellm, nginx, vllm_router, weighbridge
@@ -34,6 +34,7 @@ def main(quick: bool, only: tuple[str, ...], write: bool, rounds: int | None) ->
     began, load = time.monotonic(), os.getloadavg()[0]
     systems = _systems(only or _NAMES)
     amounts = QUICK if quick else FULL
+    os.sched_setaffinity(0, OTHER_CPUS)
     with _model_server() as port:
         figures = uvloop.run(_measure_all(systems, port, amounts, rounds or amounts.rounds))
     options = sys.argv[1:]

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -22,9 +22,20 @@ class NotReady(Exception):
     """A system did not start; the message ends with what it said."""
 
 
+CPUS = os.sched_getaffinity(0)
+MEASURED_CPU = {max(CPUS)}
+OTHER_CPUS = CPUS - MEASURED_CPU or CPUS
+"""What is measured has a CPU to itself, where there are two."""
+
+
 def ends_with_us() -> Callable[[], None]:
     """For a child to call: however the run ends, nothing that it started goes on."""
     return partial(die_with_parent, os.getpid())
+
+
+def _begins_anywhere(parent: int) -> None:
+    os.sched_setaffinity(0, CPUS)
+    die_with_parent(parent)
 
 
 def free_port() -> int:
@@ -45,7 +56,7 @@ def running(command: list[str], folder: Path, env: Mapping[str, str]) -> Iterato
             cwd=folder,
             env=env,
             start_new_session=True,
-            preexec_fn=ends_with_us(),
+            preexec_fn=partial(_begins_anywhere, os.getpid()),
         )
     try:
         yield process
@@ -111,6 +122,14 @@ def clock(pids: Iterable[int]) -> Clock:
 def cpu_us(before: Clock, after: Clock) -> float:
     """Microseconds on a CPU between two readings; threads that began in between count whole."""
     return sum(now - before.get(thread, 0) for thread, now in after.items()) / 1000
+
+
+def pin(pids: Iterable[int], cpus: set[int]) -> None:
+    """All threads that they have, and what those start."""
+    for pid in pids:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(ProcessLookupError):  # it ended meanwhile
+                os.sched_setaffinity(int(thread.name), cpus)
 
 
 def rss_mb(pids: Iterable[int]) -> float:

@@ -14,7 +14,17 @@ import httpx
 
 from tests.bench.load import Seen, Target, WrongAnswer, request_id, send
 from tests.bench.model_server import CHUNKS
-from tests.bench.process import clock, cpu_us, free_port, rss_mb, running, wait_until_ready
+from tests.bench.process import (
+    MEASURED_CPU,
+    OTHER_CPUS,
+    clock,
+    cpu_us,
+    free_port,
+    pin,
+    rss_mb,
+    running,
+    wait_until_ready,
+)
 from tests.bench.systems import Place, System, ledger_row
 
 AT_ONCE = 8
@@ -101,8 +111,10 @@ async def measure(system: System, upstream_port: int, amounts: Amounts) -> dict[
     _spans_since(upstream_port)
     with _started(system, upstream_port) as (place, pid, ready_s):
         target = Target(system.name, place.port, system.model, system.headers, system.expected)
-        warm = await _warm_up(target, direct, amounts.warm_up)
+        await _until_right(target)
         rows = system.groups(pid)
+        _spread(rows)
+        warm = await _warm_up(target, direct, amounts.warm_up)
         whole = await _phase(rows, send(target, amounts.requests, AT_ONCE))
         streamed = await _phase(rows, send(target, amounts.streams, AT_ONCE, stream=True))
         past = Seen()
@@ -154,9 +166,14 @@ async def _until_right(target: Target) -> None:
             await asyncio.sleep(0.2)
 
 
+def _spread(rows: Rows) -> None:
+    """The first row alone on a CPU; we and the model server began on the others."""
+    for number, pids in enumerate(rows.values()):
+        pin(pids, OTHER_CPUS if number else MEASURED_CPU)
+
+
 async def _warm_up(target: Target, direct: Target, count: int) -> int:
-    """How many requests it took, without those that came too early."""
-    await _until_right(target)
+    """How many requests it took, with the one that was right first."""
     await send(target, count, AT_ONCE)
     await send(target, AT_ONCE, AT_ONCE, stream=True)
     await send(direct, count, AT_ONCE)
