@@ -24,6 +24,7 @@ from gateway.api.generation import Generation
 from gateway.api.health import health_api
 from gateway.api.http import Receive, Scope, Send
 from gateway.api.models import models_api
+from gateway.api.no_websocket import NoWebSocket
 from gateway.api.policies import policies_api
 from gateway.cache import AnswerCache
 from gateway.config import Config
@@ -97,7 +98,7 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
         lifespan=partial(_lifespan, parts=parts, replaces=before is not None),
-        middleware=[Middleware(gate)],
+        middleware=[Middleware(gate), Middleware(NoWebSocket)],
         exception_handlers={
             Problem: _problem,
             HTTPException: _http_exception,

@@ -1,16 +1,35 @@
-"""The server's side of a connection: uvicorn's, but an answer's head leaves together with what follows it."""
+"""The server's side of a connection: uvicorn's, but an answer's head leaves together with what follows it, and an
+offer to change the protocol is passed over.
+"""
 
 import asyncio
+import re
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+_OFFER = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n)", re.IGNORECASE)
+
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn writes a head by itself; that is one more system call here and one more wake-up of the client."""
+    """uvicorn writes a head by itself; that is one more system call here and one more wake-up of the client.
+
+    Java's own client offers HTTP/2 (``Upgrade: h2c``) with each first request. httptools takes what follows such a head
+    for another protocol, and the request would lose its body.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(_HeadsWait(transport, self.loop))  # type: ignore[arg-type]
+
+    def data_received(self, data: bytes) -> None:
+        if self.cycle is None or not self.cycle.more_body:  # a head, and never a body that only looks like one
+            end = data.find(b"\r\n\r\n") + 2
+            if data.find(b"h2c", 0, end) >= 0:  # clients send a small head as a whole
+                data = _OFFER.sub(b"", data[:end]) + data[end:]
+        super().data_received(data)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """What an upgrade to a WebSocket is told is the application's to say."""
 
 
 class _HeadsWait:
