@@ -6,6 +6,7 @@ from backends.backend import BackendError, Deliver, Piece
 from backends.sse import Framer
 
 _MAX_ERROR_BODY = 64 * 1024
+_LONGEST_WAIT_S = 7 * 24 * 3600.0  # a server may say "inf"
 
 Read = Callable[[], Awaitable[bytes]]
 """What of a body has come since it was asked last; empty at its end."""
@@ -94,7 +95,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """The header's seconds; the date form is rare among model servers and counts as absent."""
     header = headers.get("retry-after")
     try:
-        return max(0.0, float(header)) if header else None
+        return min(max(0.0, float(header)), _LONGEST_WAIT_S) if header else None
     except ValueError:
         return None
 

@@ -23,6 +23,7 @@ def health_api(ready: Callable[[], bool], registry: Callable[[], CollectorRegist
         if ready():
             return {"status": "ready"}
         response.status_code = 503
+        response.headers["retry-after"] = "1"
         return {"status": "starting or stopping"}
 
     @api.get("/metrics")

@@ -18,6 +18,7 @@ _TYPES = {
     429: "rate_limit_error",
     504: "timeout_error",
 }
+_AGAIN_LATER = frozenset((429, 503, 529))
 
 
 def body(problem: Problem) -> bytes:
@@ -33,7 +34,7 @@ def response(problem: Problem) -> tuple[int, Headers, bytes]:
     content_type = passed.content_type if passed else "application/json"
     headers = [(b"content-type", content_type.encode("latin-1", "replace"))]
     retry_after = problem.retry_after
-    if retry_after is None and problem.status in (429, 503):
+    if retry_after is None and problem.status in _AGAIN_LATER:
         retry_after = 1.0  # clients without a hint retry at once and all together
     if retry_after is not None:
         headers.append((b"retry-after", str(max(1, math.ceil(retry_after))).encode()))

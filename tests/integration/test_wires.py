@@ -187,6 +187,15 @@ def test_errors_have_the_wires_shape(gateway: Gateway, upstream: Upstream) -> No
     assert (refused.status_code, refused.json()) == (400, said)
 
 
+@pytest.mark.parametrize("said", ["", "inf", "-3", "nan", "soon"])
+def test_whoever_shall_come_again_is_told_when(gateway: Gateway, upstream: Upstream, said: str) -> None:
+    upstream.behaviour = answers_json({"error": {"message": "slow down"}}, 429, f"retry-after: {said}\r\n" * bool(said))
+    for path in ("/v1/responses", "/v1/messages"):
+        answer = ask(gateway, path)
+        assert (answer.status_code, answer.json()) == (429, {"error": {"message": "slow down"}})
+        assert int(answer.headers["retry-after"]) >= 1
+
+
 def test_betas_reach_the_upstream_and_are_part_of_the_question(gateway: Gateway, upstream: Upstream) -> None:
     upstream.behaviour = model_server()
     sent = {"anthropic-version": "2023-06-01", "anthropic-beta": "one,two"}
