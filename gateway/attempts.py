@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
+from backends.adapt import adapted
 from backends.backend import Answer, BackendError, Call, Deliver, Piece
 from backends.route import Route
 from gateway.account import Spent
@@ -112,7 +113,8 @@ class Attempts:
         began = time.perf_counter()
         self._fleet.began(place.route, place.replica)
         try:
-            answer, first = await self._begin(place, spent.onward(call, place.route), deadline)
+            onward = spent.onward(adapted(call, place.route), place.route)
+            answer, first = await self._begin(place, onward, deadline)
         except BackendError as error:
             self._record(place, began, spent, error.kind, error.status, error)
             raise

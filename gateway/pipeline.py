@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
+from backends.adapt import adapted
 from backends.backend import BackendError, Call
 from backends.route import Route
 from gateway import cache as answers
@@ -131,7 +132,7 @@ class Pipeline:
     def _key(self, asked: Asked, route: Route) -> str | None:
         if self._cache is None or asked.cache.bypass:
             return None
-        call = asked.call
+        call = adapted(asked.call, route)
         headers = tuple(item for item in sorted(call.headers.items()) if item[0] not in _TRACE_HEADERS)
         scope = CacheScope(asked.tenant, route.name, route.revision.id, call.wire, headers, asked.form)
         return answers.key(scope, call.fields)

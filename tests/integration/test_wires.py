@@ -187,6 +187,21 @@ def test_errors_have_the_wires_shape(gateway: Gateway, upstream: Upstream) -> No
     assert (refused.status_code, refused.json()) == (400, said)
 
 
+def test_an_attribution_that_changes_with_each_request_does_not_change_the_question(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    upstream.behaviour = model_server()
+    prompt = {"type": "text", "text": "You are an assistant."}
+    caches = []
+    for number in range(2):
+        block = {"type": "text", "text": f"x-anthropic-billing-header: cc_version=2.1; cch={number:05};"}
+        answer = ask(gateway, "/v1/messages", system=[block, prompt])
+        caches.append(answer.headers["x-weighbridge-cache"])
+    assert caches == ["miss", "hit"]
+    (received,) = upstream.received
+    assert received.json["system"] == [prompt]
+
+
 @pytest.mark.parametrize("said", ["", "inf", "-3", "nan", "soon"])
 def test_whoever_shall_come_again_is_told_when(gateway: Gateway, upstream: Upstream, said: str) -> None:
     upstream.behaviour = answers_json({"error": {"message": "slow down"}}, 429, f"retry-after: {said}\r\n" * bool(said))

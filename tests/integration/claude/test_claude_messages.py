@@ -52,6 +52,17 @@ def test_a_streamed_tool_call_arrives_as_it_was_sent_and_is_billed(
     assert received.headers["x-team"] == "a"
 
 
+def test_anthropics_own_attribution_reaches_anthropic(
+    client: anthropic.Anthropic, gateway: Gateway, messages: MessagesServer
+) -> None:
+    system: Any = [
+        {"type": "text", "text": "x-anthropic-billing-header: cch=1;"},
+        {"type": "text", "text": "Be brief."},
+    ]
+    client.messages.create(**asked(gateway), system=system)
+    assert messages.received[0].body["system"] == system
+
+
 def test_a_whole_answer(client: anthropic.Anthropic, gateway: Gateway, messages: MessagesServer) -> None:
     messages.answers = [CALLS]
     message = client.messages.create(**asked(gateway))
