@@ -219,3 +219,55 @@ def test_an_answer_reads_the_same_wherever_it_is_cut(
 
     same()
     assert runner(read_twice([answer[at : at + 1] for at in range(len(answer))])) == expected
+
+
+async def poured(http1_client: Client, url: str, sink: Callable[[bytes], None]) -> None:
+    response = await http1_client.request("GET", url, "/", {})
+    try:
+        await response.pour(sink)
+    finally:
+        response.close()
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_body_can_be_poured_as_it_comes(form: str, http1_client: Client) -> None:
+    answer, again = FORMS[form]
+    for place in range(len(answer)):
+
+        async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: int = place) -> None:
+            while await read_request(reader):
+                await write_in_parts(writer, [answer[:place], answer[place:]])
+                if not again:
+                    return
+
+        parts: list[bytes] = []
+        async with serving(speak) as server:
+            await poured(http1_client, server.url, parts.append)
+        assert b"".join(parts) == BODY
+        assert all(parts)
+
+
+async def test_what_the_sink_raises_comes_out_and_ends_the_connection(http1_client: Client) -> None:
+    left = asyncio.Event()
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(CHUNKED + b"1\r\na\r\n")
+        await reader.read()
+        left.set()
+
+    def refuse(_: bytes) -> None:
+        raise LookupError("not this")
+
+    async with serving(speak) as server:
+        with pytest.raises(LookupError, match="not this"):
+            await poured(http1_client, server.url, refuse)
+        await left.wait()
+
+
+async def test_a_poured_body_may_break(http1_client: Client) -> None:
+    parts: list[bytes] = []
+    async with serving(saying(CHUNKED + b"1\r\na\r\n")) as server:
+        with pytest.raises(ConnectionBroke):
+            await poured(http1_client, server.url, parts.append)
+    assert parts == [b"a"]
