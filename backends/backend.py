@@ -52,6 +52,8 @@ class Call:
     """Whether the client asked for the usage chunk of a stream."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Client headers that are to reach the upstream."""
+    session: str | None = None
+    """What the client calls the session that this is part of."""
 
 
 class Piece(NamedTuple):
@@ -60,6 +62,18 @@ class Piece(NamedTuple):
     data: bytes
     content: bool
     """It carries something the model made; what goes before may still be retried."""
+
+
+TRACE_HEADERS = ("traceparent", "tracestate")
+"""W3C trace context. It goes to the upstream and changes no answer."""
+
+class Load(NamedTuple):
+    """How busy a replica says that it is."""
+
+    waiting: int
+    """Requests in its queue."""
+    kv_usage: float
+    """Of its KV cache, the part that running requests hold: 0 to 1."""
 
 
 Deliver = Callable[[list[Piece]], None]
@@ -119,6 +133,10 @@ class Backend(Protocol):
 
     async def observe(self, route: Route, replica: str) -> Revision:
         """The revision as the replica reports it now; raises ``BackendError`` when it is not there."""
+        ...
+
+    async def load(self, route: Route, replica: str) -> Load | None:
+        """None where it does not say; raises ``BackendError`` when it is not there."""
         ...
 
     async def close(self) -> None: ...

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, replace
 
 from backends.adapt import adapted
-from backends.backend import BackendError, Call
+from backends.backend import TRACE_HEADERS, BackendError, Call
 from backends.route import Route
 from gateway import cache as answers
 from gateway.account import Account, Spent
@@ -22,7 +22,6 @@ from gateway.upstream_problem import to_problem
 from policies.request import RequestTraits
 
 _MAX_FLIGHTS_JOINED = 2
-_TRACE_HEADERS = ("traceparent", "tracestate")
 _LEFT = Problem(499, "client_left", "the client left")
 
 
@@ -30,6 +29,7 @@ _LEFT = Problem(499, "client_left", "the client left")
 class Asked:
     """One request as its wire understood it."""
 
+    id: str
     tenant: str
     model: str
     call: Call
@@ -106,6 +106,7 @@ class Pipeline:
         account = Account(
             self._spool,
             observation,
+            request_id=asked.id,
             tenant=asked.tenant,
             asked=asked.model,
             policy=choice.policy,
@@ -133,7 +134,7 @@ class Pipeline:
         if self._cache is None or asked.cache.bypass:
             return None
         call = adapted(asked.call, route)
-        headers = tuple(item for item in sorted(call.headers.items()) if item[0] not in _TRACE_HEADERS)
+        headers = tuple(item for item in sorted(call.headers.items()) if item[0] not in TRACE_HEADERS)
         scope = CacheScope(asked.tenant, route.name, route.revision.id, call.wire, headers, asked.form)
         return answers.key(scope, call.fields)
 

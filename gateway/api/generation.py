@@ -6,13 +6,16 @@ import re
 
 import msgspec
 
-from backends.backend import Call
+from backends.backend import TRACE_HEADERS, Call
+from gateway.account import new_request_id
 from gateway.api.http import Headers, Receive, Scope, Send, header, read_body, respond
+from gateway.api.keep_alive import KeepAlive
 from gateway.api.wire import ClientWire
 from gateway.cache_control import CacheControl
 from gateway.limits import Limits
 from gateway.pipeline import Asked, Departure, Passage, Pipeline
 from gateway.problem import ClientLeft, Problem
+from gateway.session import session_id
 from gateway.telemetry.observer import Observation, Observer
 from policies.request import RequestTraits
 
@@ -21,7 +24,7 @@ log = logging.getLogger("weighbridge.generation")
 _BYTES_PER_TOKEN = 4
 _TOKENS_PER_FILE = 1600  # about what the largest image comes to, however many bytes it has
 _FILE = re.compile(rb";base64,[^\"]*")
-_TRACE_HEADERS = (b"traceparent", b"tracestate")
+_TRACE_HEADERS = tuple(name.encode() for name in TRACE_HEADERS)
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -40,10 +43,14 @@ class Generation:
         try:
             body = await read_body(scope, receive, self._limits.max_body_bytes, self._limits.receive_s)
             asked = parse(self._wire, scope, body)
+            alive = KeepAlive(scope, send, self._wire.keep_alive, self._limits.keep_alive_s)
+            if asked.call.stream and self._wire.keep_alive:
+                alive.start(asked.id)
             watch = asyncio.create_task(_watch(receive, departure))
             try:
-                await self._answer(asked, departure, observation, send)
+                await self._answer(asked, departure, observation, send, alive)
             finally:
+                alive.stop()
                 watch.cancel()
         except Problem as problem:
             observation.failed(problem)
@@ -56,15 +63,25 @@ class Generation:
         finally:
             observation.ended()
 
-    async def _answer(self, asked: Asked, departure: Departure, observation: Observation, send: Send) -> None:
-        passage = await self._pipeline.enter(asked, departure, observation)
+    async def _answer(
+        self, asked: Asked, departure: Departure, observation: Observation, send: Send, alive: KeepAlive
+    ) -> None:
         try:
-            if passage.head.streamed:
-                await _stream(passage, send, self._wire)
-            else:
-                await _whole(passage, send)
-        finally:
-            self._pipeline.close(passage)
+            passage = await self._pipeline.enter(asked, departure, observation)
+            try:
+                if passage.head.streamed:
+                    await _stream(passage, send, alive)
+                else:
+                    await _whole(passage, send, alive)
+            finally:
+                self._pipeline.close(passage)
+        except Problem as problem:
+            alive.stop()
+            if not alive.began:
+                raise
+            observation.failed(problem)
+            await send({"type": "http.response.body", "body": self._wire.error_event(problem), "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
 
 
 def parse(wire: ClientWire, scope: Scope, body: bytes) -> Asked:
@@ -81,7 +98,8 @@ def parse(wire: ClientWire, scope: Scope, body: bytes) -> Asked:
     headers = {name.decode(): value for name in wanted if (value := header(scope, name)) is not None}
     call = Call(wire.name, fields, stream, stream and wire.has_stream_options and _wants_usage(fields), headers)
     cache = CacheControl.parse(header(scope, b"cache-control"))
-    return Asked(scope["weighbridge.tenant"], model, call, _traits(wire, scope, fields, _input_tokens(body)), cache)
+    traits = _traits(wire, scope, fields, _input_tokens(body))
+    return Asked(new_request_id(), scope["weighbridge.tenant"], model, call, traits, cache)
 
 
 def _input_tokens(body: bytes) -> int:
@@ -118,21 +136,25 @@ async def _watch(receive: Receive, departure: Departure) -> None:
     departure.leave()
 
 
-async def _stream(passage: Passage, send: Send, wire: ClientWire) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": _headers(passage)})
-    try:
-        while chunk := await passage.reader.read():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    except Problem as problem:
-        passage.account.observation.failed(problem)
-        await send({"type": "http.response.body", "body": wire.error_event(problem), "more_body": True})
+async def _stream(passage: Passage, send: Send, alive: KeepAlive) -> None:
+    """Raises ``Problem`` where the answer breaks off."""
+    alive.follow(passage.reader)
+    if not alive.began:
+        alive.began = True
+        await send({"type": "http.response.start", "status": 200, "headers": _headers(passage)})
+    while chunk := await passage.reader.read():
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    alive.stop()
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _whole(passage: Passage, send: Send) -> None:
+async def _whole(passage: Passage, send: Send, alive: KeepAlive) -> None:
     await passage.reader.finished()
     if passage.reader.left:
         raise ClientLeft
+    alive.stop()
+    if alive.began:
+        raise Problem(502, "upstream_broken", "The model server's answer broke: it is no stream, as was asked for.")
     flight = passage.reader.flight
     if flight.problem is not None:
         raise flight.problem

@@ -16,14 +16,14 @@ from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import SpanContext, SpanKind, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from backends.backend import Call, WireName
+from backends.backend import TRACE_HEADERS, Call, WireName
 from backends.route import Route
 from backends.wires import WIRES
 from gateway.ledger.events import AttemptDetail, Settled
 from gateway.problem import Problem
 from gateway.telemetry import chat_content, names
 
-_TRACE_HEADERS = {b"traceparent": "traceparent", b"tracestate": "tracestate"}
+_TRACE_HEADERS = {name.encode(): name for name in TRACE_HEADERS}
 _METHOD = "POST"
 _SAMPLED = 0x01
 _REMOTE_KNOWN, _REMOTE = 0x100, 0x200
@@ -69,7 +69,7 @@ class Trace:
         """An attempt at ``route`` begins: the call says that it comes from the attempt's span."""
         span_id = self._new_span_id()
         self.attempts.append(_Attempt(span_id, time.time_ns(), route))
-        headers = {name: value for name, value in call.headers.items() if name not in ("traceparent", "tracestate")}
+        headers = {name: value for name, value in call.headers.items() if name not in TRACE_HEADERS}
         headers["traceparent"] = f"00-{self.id}-{span_id:016x}-{_SAMPLED if self.sampled else 0:02x}"
         if self.state:
             headers["tracestate"] = self.state
