@@ -3,9 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -19,6 +17,7 @@ from gateway.cli import compare
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot
+from tests.fixtures.json_server import json_server
 
 
 @pytest.fixture
@@ -199,25 +198,12 @@ def test_files_of_scorecards(runs: Path, tmp_path: Path) -> None:
 def gateway() -> Iterator[tuple[str, list[Scorecard]]]:
     cards: list[Scorecard] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            assert self.path == "/v1/scorecards"
-            data = Snapshot(1, tuple(cards)).encode()
-            self.send_response(200)
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def answer(path: str, _: object) -> tuple[int, bytes]:
+        assert path == "/v1/scorecards"
+        return 200, Snapshot(1, tuple(cards)).encode()
 
-        def log_message(self, *args: object) -> None:
-            """Tests stay quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/v1", cards
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with json_server(answer) as url:
+        yield f"{url}/v1", cards
 
 
 def test_routes_of_a_gateway(runs: Path, gateway: tuple[str, list[Scorecard]]) -> None:

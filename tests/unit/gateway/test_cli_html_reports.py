@@ -5,9 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import click
 import pytest
@@ -22,6 +20,7 @@ from gateway.cli.failure import ConfigFailure
 from gateway.cli.report.flips import MOST_SHOWN
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot
+from tests.fixtures.json_server import json_server
 
 VOID = {"meta", "br"}
 HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(2)>\x00\x1b[31m\u202egnol\ud800"
@@ -131,24 +130,8 @@ def evidence(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, dict[str, o
     scorecards = json.loads(Snapshot(7, CARDS).encode())
     answers: dict[str, object] = {"/v1/models": {"data": entries}, "/v1/scorecards": scorecards}
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            data = json.dumps(answers[self.path]).encode()
-            self.send_response(200)
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *args: object) -> None:
-            """Tests stay quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/v1", answers
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with json_server(lambda path, _: (200, answers[path])) as url:
+        yield f"{url}/v1", answers
 
 
 def test_the_heat_map_says_what_json_says(evidence: tuple[str, dict[str, object]], tmp_path: Path) -> None:

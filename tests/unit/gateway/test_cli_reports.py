@@ -1,10 +1,8 @@
 """`matrix` and `policy explain` against a real HTTP server that answers as a gateway does."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -21,6 +19,7 @@ from policies.request import RequestTraits
 from policies.requirements import PassAt1
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot
+from tests.fixtures.json_server import json_server
 
 GOOD = Route(
     "good",
@@ -109,28 +108,14 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
     monkeypatch.delenv("WEIGHBRIDGE_API_KEY", raising=False)
     answers = Gateway()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            url = urlsplit(self.path)
-            answers.seen.append((self.path, self.headers["authorization"]))
-            status, body = answers.answer(url.path, dict(parse_qsl(url.query)))
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def answer(path: str, headers: Mapping[str, str]) -> tuple[int, object]:
+        url = urlsplit(path)
+        answers.seen.append((path, headers.get("authorization")))
+        return answers.answer(url.path, dict(parse_qsl(url.query)))
 
-        def log_message(self, *args: object) -> None:
-            """Tests stay quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    answers.base_url = f"http://127.0.0.1:{server.server_port}/v1"
-    yield answers
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with json_server(answer) as base_url:
+        answers.base_url = f"{base_url}/v1"
+        yield answers
 
 
 def run_matrix(gateway: Gateway, *options: str) -> Result:
