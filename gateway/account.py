@@ -49,7 +49,15 @@ class Account:
     """Raises ``Problem`` 503 from ``open`` when the ledger takes no more: nothing is dispatched unrecorded."""
 
     def __init__(
-        self, spool: Spool, observation: Observation, *, tenant: str, asked: str, policy: str, wire: str
+        self,
+        spool: Spool,
+        observation: Observation,
+        *,
+        request_id: str,
+        tenant: str,
+        asked: str,
+        policy: str,
+        wire: str,
     ) -> None:
         self._spool = spool
         self._tenant = tenant
@@ -59,7 +67,7 @@ class Account:
         self._started = time.perf_counter()
         self.observation = observation
         self.policy = policy
-        self.id = new_request_id()
+        self.id = request_id
 
     @property
     def elapsed_ms(self) -> float:

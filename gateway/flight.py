@@ -95,6 +95,11 @@ class Reader:
     def left(self) -> bool:
         return self._left
 
+    @property
+    def position(self) -> int:
+        """How many of the flight's pieces it was given."""
+        return self._next
+
     async def head(self) -> Head:
         """Waits for the first content. Raises ``Problem`` where there will be none, ``ClientLeft`` after ``leave``."""
         flight = self._flight

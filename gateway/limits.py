@@ -11,4 +11,5 @@ class Limits:
     connect_s: float = 5.0
     first_token_s: float = 120.0
     gap_s: float = 60.0
+    keep_alive_s: float = 15.0
     total_s: float = 900.0

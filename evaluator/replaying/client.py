@@ -85,7 +85,7 @@ class Client:
     def __init__(
         self, base_url: str, api_key: str | None, *, cache: CacheMode = "no-store", timeout_s: float = 600
     ) -> None:
-        headers = {"user-agent": "weighbridge-replay"}
+        headers = {"user-agent": "weighbridge-replay", "x-weighbridge-keep-alive": "no"}  # the head says which route
         if api_key:
             headers["authorization"] = f"Bearer {api_key}"
         self._cache_headers = {"cache-control": "no-store"} if cache == "no-store" else {}

@@ -1,6 +1,6 @@
 """``POST /v1/completions``."""
 
-from gateway.api import openai_error
+from gateway.api import keep_alive, openai_error
 from gateway.api.wire import ClientWire
 
 WIRE = ClientWire(
@@ -10,4 +10,5 @@ WIRE = ClientWire(
     openai_error.event,
     output_limits=("max_tokens",),
     has_stream_options=True,
+    keep_alive=keep_alive.COMMENT,
 )

@@ -1,6 +1,6 @@
 """``POST /v1/messages`` and ``POST /v1/messages/count_tokens``."""
 
-from gateway.api import anthropic_error
+from gateway.api import anthropic_error, keep_alive
 from gateway.api.wire import ClientWire
 
 _FORWARDED = (b"anthropic-version", b"anthropic-beta")
@@ -12,6 +12,7 @@ WIRE = ClientWire(
     anthropic_error.event,
     output_limits=("max_tokens",),
     forwarded=_FORWARDED,
+    keep_alive=keep_alive.PING,
 )
 COUNT_TOKENS = ClientWire(
     "count_tokens",

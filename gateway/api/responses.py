@@ -2,7 +2,7 @@
 
 import msgspec
 
-from gateway.api import openai_error
+from gateway.api import keep_alive, openai_error
 from gateway.api.wire import ClientWire
 from gateway.problem import Problem
 
@@ -13,4 +13,11 @@ def _event(problem: Problem) -> bytes:
     return b"event: error\ndata: " + msgspec.json.encode(said) + b"\n\n"
 
 
-WIRE = ClientWire("responses", "/v1/responses", openai_error.response, _event, output_limits=("max_output_tokens",))
+WIRE = ClientWire(
+    "responses",
+    "/v1/responses",
+    openai_error.response,
+    _event,
+    output_limits=("max_output_tokens",),
+    keep_alive=keep_alive.COMMENT,
+)

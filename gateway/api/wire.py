@@ -21,3 +21,5 @@ class ClientWire:
     forwarded: tuple[bytes, ...] = ()
     """Client headers that go upstream because they can change the answer, in lower case."""
     has_stream_options: bool = False
+    keep_alive: bytes = b""
+    """What says to a stream's client that the answer is on its way; none where the wire has no streams."""

@@ -130,6 +130,7 @@ class LimitsSection(Section):
     connect_s: Seconds | None = Field(default=None, examples=["5"])
     first_token_s: Seconds | None = Field(default=None, examples=["120"])
     gap_s: Seconds | None = Field(default=None, examples=["60"])
+    keep_alive_s: Seconds | None = Field(default=None, examples=["15"])
     total_s: Seconds | None = Field(default=None, examples=["900"])
 
 
