@@ -67,6 +67,7 @@ class Piece(NamedTuple):
 TRACE_HEADERS = ("traceparent", "tracestate")
 """W3C trace context. It goes to the upstream and changes no answer."""
 
+
 class Load(NamedTuple):
     """How busy a replica says that it is."""
 

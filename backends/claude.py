@@ -89,6 +89,9 @@ class ClaudeBackend:
         observed = {"translator": f"litellm {_litellm_version()}", **await self._listed(route, replica)}
         return Revision(route.revision.declared, observed)
 
+    async def load(self, route: Route, replica: str) -> None:
+        """It does not say."""
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()

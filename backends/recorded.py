@@ -44,6 +44,9 @@ class RecordedBackend:
     async def observe(self, route: Route, replica: str) -> Revision:
         return Revision(route.revision.declared, {"recording": self._recording(route).digest})
 
+    async def load(self, route: Route, replica: str) -> None:
+        """It does not say."""
+
     async def close(self) -> None:
         self._recordings.clear()
 

@@ -51,5 +51,7 @@ class Route:
     languages: frozenset[str] | None = None
     """Programming languages it may be used for; None means any."""
     revision: Revision = Revision()
+    affinity: bool = True
+    """Where there are several replicas: whether conversations stay where their KV cache is."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent to the upstream with every request; may hold its key, so never shown."""

@@ -1,18 +1,21 @@
 """vLLM servers, and any other that speaks OpenAI's wire: the client's bytes go through, two fields spliced."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from backends import http1
-from backends.backend import BackendError, Call
+from backends.backend import BackendError, Call, Load
 from backends.route import Revision, Route
 from backends.upstream_http import error_body, retry_after_s, whole_body
 from backends.wire_answer import WireAnswer, spliced
 from backends.wires import WIRES
 
 _MAX_PAGE_BYTES = 4 * 1024 * 1024
+_WAITING = re.compile(rb"^vllm:num_requests_waiting(?:{[^}]*})? (\S+)$", re.MULTILINE)
+_KV_USAGE = re.compile(rb"^vllm:kv_cache_usage_perc(?:{[^}]*})? (\S+)$", re.MULTILINE)
 _NOT_IMPLEMENTED = 501  # of a server that is up, but knows no such page
 
 
@@ -64,11 +67,27 @@ class VllmBackend:
                 observed[key] = str(value)
         return Revision(route.revision.declared, observed)
 
+    async def load(self, route: Route, replica: str) -> Load | None:
+        """Of a server with several engines: all that wait, and the fullest cache."""
+        page = await self._page(route, replica, "/metrics") or b""
+        try:
+            waiting = [float(value) for value in _WAITING.findall(page)]
+            usage = [float(value) for value in _KV_USAGE.findall(page)]
+            return Load(int(sum(waiting)), max(usage)) if waiting and usage else None
+        except (ValueError, OverflowError):
+            return None  # not a number
+
     async def close(self) -> None:
         await self._client.close()
 
     async def _get(self, route: Route, replica: str, path: str) -> Any:
         """The JSON behind ``path``; None where the server is up but has no such page."""
+        try:
+            return msgspec.json.decode(await self._page(route, replica, path) or b"null")
+        except msgspec.DecodeError:
+            return None
+
+    async def _page(self, route: Route, replica: str, path: str) -> bytes | None:
         try:
             response = await self._client.request("GET", replica, path, route.headers)
             try:
@@ -76,11 +95,9 @@ class VllmBackend:
                     raise BackendError("status", f"{path} answered {response.status}", status=response.status)
                 if response.status != 200:
                     return None
-                return msgspec.json.decode(await whole_body(response.read, _MAX_PAGE_BYTES) or b"null")
+                return await whole_body(response.read, _MAX_PAGE_BYTES)
             finally:
                 response.close()
-        except msgspec.DecodeError:
-            return None
         except OSError as error:
             raise _translated(error, replica) from error
 

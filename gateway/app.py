@@ -130,6 +130,7 @@ def create_app(
 def _parts(config: Config, runtime: Runtime, spool: Spool, metrics: Metrics, before: FastAPI | None) -> _Parts:
     observer = make_observer(metrics, config.telemetry, os.environ)
     fleet = _fleet(config, before.state.fleet if before is not None else None)
+    fleet.on_placed = metrics.placed
     router = Router(fleet, config.policies, config.aliases)
     cache = _cache(config, runtime, metrics)
     return _Parts(

@@ -14,6 +14,7 @@ from gateway.fleet import Fleet
 from gateway.ledger.events import AttemptDetail
 from gateway.limits import Limits
 from gateway.retry import LONGEST_WAIT_S, MAX_RETRIES, RetryBudget, backoff_s
+from gateway.session import Conversation, conversation_of
 from gateway.upstream_problem import is_worth_retrying, to_problem
 
 _GAP_TOLERANCE = 0.1
@@ -25,6 +26,8 @@ class Place:
 
     route: Route
     replica: str
+    conversation: Conversation | None = None
+    """Known where the route has a choice of replicas."""
 
 
 @dataclass(slots=True)
@@ -52,7 +55,7 @@ class Attempts:
         """
         self._budget.active += 1
         try:
-            return await self._start(self._places(routes), call, spent)
+            return await self._start(self._places(routes, call), call, spent)
         finally:
             self._budget.active -= 1
 
@@ -111,7 +114,7 @@ class Attempts:
     async def _attempt(self, place: Place, call: Call, spent: Spent, deadline: float) -> Started:
         spent.route = place.route
         began = time.perf_counter()
-        self._fleet.began(place.route, place.replica)
+        self._fleet.began(place.route, place.replica, place.conversation)
         try:
             onward = spent.onward(adapted(call, place.route), place.route)
             answer, first = await self._begin(place, onward, deadline)
@@ -155,8 +158,14 @@ class Attempts:
             AttemptDetail(place.route.name, place.replica, place.route.revision.id, outcome, ms, status, cost_nanousd)
         )
 
-    def _places(self, routes: Sequence[Route]) -> list[Place]:
-        return [Place(route, replica) for route in routes for replica in self._fleet.replicas(route)]
+    def _places(self, routes: Sequence[Route], call: Call) -> list[Place]:
+        chosen = any(map(self._fleet.has_affinity, routes))
+        conversation = conversation_of(call) if chosen else None
+        return [
+            Place(route, replica, conversation)
+            for route in routes
+            for replica in self._fleet.replicas(route, conversation)
+        ]
 
 
 async def _first_content(route: Route, answer: Answer) -> list[Piece]:

@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from backends.backend import Backend, BackendError
+from backends.backend import Backend, BackendError, Load
 from backends.route import Route
+from gateway.affinity import Affinity, Outcome
 from gateway.replica import Replica
+from gateway.session import Conversation
 
 log = logging.getLogger("weighbridge.fleet")
 
@@ -26,6 +28,8 @@ class _Member:
     declared: Route
     backend: Backend
     replicas: dict[str, Replica]
+    affinity: Affinity | None
+    """None where there is nothing to choose."""
 
     def as_observed(self) -> Route:
         seen = Counter(r.revision.id for r in self.replicas.values() if r.revision is not None)
@@ -47,11 +51,12 @@ class Fleet:
         """``before``: the fleet that this one replaces. What it knows of a replica that stays is known here too."""
         known = before._members if before is not None else {}
         self._members: dict[str, _Member] = {
-            name: _Member(route, backends[route.backend], _replicas(route, known.get(name)))
-            for name, route in routes.items()
+            name: _member(route, backends[route.backend], known.get(name)) for name, route in routes.items()
         }
         self._backends = backends
         self.on_change: Callable[[], None] = lambda: None
+        self.on_placed: Callable[[str, Outcome], None] = lambda route, outcome: None
+        """Called with each attempt at a route that has a choice of replicas."""
         self.started = False
         """The first request of each route will be as fast as any."""
         self.routes, self.available = self._seen()
@@ -63,21 +68,35 @@ class Fleet:
     def backend(self, route: Route) -> Backend:
         return self._backends[route.backend]
 
-    def replicas(self, route: Route) -> list[str]:
-        """Where to try a route, best first: of its revision, trusted, with the fewest requests outstanding."""
-        replicas = list(self._members[route.name].replicas.values())
+    def has_affinity(self, route: Route) -> bool:
+        return self._members[route.name].affinity is not None
+
+    def replicas(self, route: Route, conversation: Conversation | None = None) -> list[str]:
+        """Where to try a route, best first: of its revision, trusted, where ``conversation`` belongs, else with the
+        fewest requests outstanding."""
+        member = self._members[route.name]
+        replicas = list(member.replicas.values())
         if len(replicas) == 1:
             return [replicas[0].url]
         fit = [r for r in replicas if r.revision is None or r.revision == route.revision] or replicas
         now = asyncio.get_running_loop().time()
-        return [r.url for r in sorted(fit, key=lambda r: (not r.up, r.is_out(now), r.outstanding))]
+        ranked = [r.url for r in sorted(fit, key=lambda r: (not r.up, r.is_out(now), r.outstanding))]
+        trusted = [r for r in fit if r.up and not r.is_out(now)]
+        if conversation is None or member.affinity is None or not trusted:
+            return ranked
+        least = min(r.outstanding for r in trusted)
+        first = member.affinity.choose(conversation, {r.url: r.is_over(least) for r in trusted})
+        return [first, *(url for url in ranked if url != first)]
 
     def health(self) -> Iterator[tuple[str, Replica]]:
         """Every replica as it stands, with the name of its route."""
         return ((name, replica) for name, member in self._members.items() for replica in member.replicas.values())
 
-    def began(self, route: Route, url: str) -> None:
-        self._members[route.name].replicas[url].outstanding += 1
+    def began(self, route: Route, url: str, conversation: Conversation | None = None) -> None:
+        member = self._members[route.name]
+        member.replicas[url].outstanding += 1
+        if member.affinity is not None:
+            self.on_placed(route.name, member.affinity.placed(conversation, url) if conversation else "none")
 
     def ended(self, route: Route, url: str, error: BackendError | None = None) -> None:
         """What a request showed of its replica: a failing one is ejected for a while, but never more than half."""
@@ -129,6 +148,25 @@ class Fleet:
             replica.up = True
             replica.forgive()
         replica.revision = revision
+        if member.affinity is not None:
+            replica.load = await _load(member, replica)
+
+
+async def _load(member: _Member, replica: Replica) -> Load | None:
+    """What it says now; None where it does not say, or not in time."""
+    try:
+        async with asyncio.timeout(OBSERVE_TIMEOUT_S):
+            return await member.backend.load(member.declared, replica.url)
+    except (TimeoutError, BackendError):
+        return None
+
+
+def _member(route: Route, backend: Backend, before: _Member | None) -> _Member:
+    """What is warm where stays known as long as the model does."""
+    if not route.affinity or len(route.replicas) < 2:
+        return _Member(route, backend, _replicas(route, before), None)
+    known = before.affinity if before is not None and _is_observed_alike(before.declared, route) else None
+    return _Member(route, backend, _replicas(route, before), known or Affinity())
 
 
 def _replicas(route: Route, before: _Member | None) -> dict[str, Replica]:

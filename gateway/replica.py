@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
-from backends.backend import BackendError
+from backends.backend import BackendError, Load
 from backends.route import Revision
 
 EJECT_AFTER_FAILURES = 3
 EJECT_S = 5.0
 EJECT_AT_MOST_S = 60.0
+MOST_WAITING = 4
+MOST_KV_USAGE = 0.95
+MOST_OUTSTANDING_AHEAD = 4
 
 
 @dataclass(slots=True)
@@ -24,9 +27,20 @@ class Replica:
     failures: int = 0
     ejections: int = 0
     out_until: float = 0.0
+    load: Load | None = None
+    """What it said of itself when it was looked at last."""
 
     def is_out(self, now: float) -> bool:
         return now < self.out_until
+
+    def is_over(self, least_outstanding: int) -> bool:
+        """So busy that even a conversation which is warm here had better go elsewhere.
+
+        ``least_outstanding``: the requests that the least busy of its peers has from us.
+        """
+        if self.outstanding > 2 * least_outstanding + MOST_OUTSTANDING_AHEAD:
+            return True
+        return self.load is not None and (self.load.waiting > MOST_WAITING or self.load.kv_usage > MOST_KV_USAGE)
 
     def learn(self, error: BackendError | None, now: float, *, may_eject: bool) -> bool:
         """Counts a request's end; True when it ejects the replica. ``Retry-After`` is a wish to be left alone."""
@@ -38,7 +52,7 @@ class Replica:
             return False
         if not _is_the_replicas_fault(error):
             return False
-        self.failures += 1
+        self.failures += EJECT_AFTER_FAILURES if error.kind == "refused" else 1  # nobody listens there
         if self.failures < EJECT_AFTER_FAILURES or not may_eject:
             return False
         self.failures = 0

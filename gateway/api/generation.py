@@ -96,7 +96,8 @@ def parse(wire: ClientWire, scope: Scope, body: bytes) -> Asked:
     stream = _is(fields, "stream", True)
     wanted = _TRACE_HEADERS + wire.forwarded
     headers = {name.decode(): value for name in wanted if (value := header(scope, name)) is not None}
-    call = Call(wire.name, fields, stream, stream and wire.has_stream_options and _wants_usage(fields), headers)
+    wants_usage = stream and wire.has_stream_options and _wants_usage(fields)
+    call = Call(wire.name, fields, stream, wants_usage, headers, session_id(scope["headers"], fields))
     cache = CacheControl.parse(header(scope, b"cache-control"))
     traits = _traits(wire, scope, fields, _input_tokens(body))
     return Asked(new_request_id(), scope["weighbridge.tenant"], model, call, traits, cache)

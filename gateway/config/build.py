@@ -47,6 +47,7 @@ def route(name: str, section: RouteSection, directory: Path) -> Route:
         fine_tuning=section.fine_tuning,
         languages=frozenset(section.languages.only) if section.languages else None,
         revision=Revision(section.revision),
+        affinity=section.affinity is not False,
         headers=_headers(section),
     )
 

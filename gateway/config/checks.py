@@ -20,7 +20,13 @@ _TOKEN_PRICE = ("input", "output")
 _CACHE_PRICE = {"cached_input", "cache_write", "cache_write_1h"}
 _GPU_PRICE = ("gpu_hour_usd", "gpus", "tokens_per_second")
 _CACHE_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
-_BELONGS_TO = {"replicas": "vllm", "base_url": "claude", "recording": "recorded", "prompts": "recorded"}
+_BELONGS_TO = {
+    "replicas": "vllm",
+    "affinity": "vllm",
+    "base_url": "claude",
+    "recording": "recorded",
+    "prompts": "recorded",
+}
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = frozenset({"content-length", "transfer-encoding", "connection", "host", "content-type"})
 

@@ -89,6 +89,7 @@ class RouteSection(Section):
     languages: RouteLanguagesSection | None = Field(default=None, examples=["{only: [python, rust]}"])
     api_key: Secret | None = Field(default=None, examples=["${UPSTREAM_API_KEY}"])
     headers: dict[str, Secret] = Field(default_factory=dict, examples=["{x-team: assistants}"])
+    affinity: bool | None = Field(default=None, examples=["false"])
 
 
 class PassAt1Section(Section):

@@ -41,6 +41,10 @@ class Metrics:
             "weighbridge_retries", "Attempts after a request's first, by the outcome of the one before",
             ("route", "reason"), registry=registry,
         )  # fmt: skip
+        self._affinity = Counter(
+            "weighbridge_affinity", "Attempts at routes with several replicas, by what was known of the conversation",
+            ("route", "outcome"), registry=registry,
+        )  # fmt: skip
         self._spans = Counter("weighbridge_spans", "Spans for the collector", ("outcome",), registry=registry)
         self._valkey = Counter("weighbridge_valkey_failures", "Commands that Valkey did not serve", registry=registry)
         self.in_flight = Gauge(
@@ -50,6 +54,9 @@ class Metrics:
 
     def problem(self, code: str) -> None:
         self._counter(self._problems, code).inc()
+
+    def placed(self, route: str, outcome: str) -> None:
+        self._counter(self._affinity, route, outcome).inc()
 
     def spans(self, outcome: str, count: int) -> None:
         self._counter(self._spans, outcome).inc(count)

@@ -1,6 +1,7 @@
 """Retries, fallback, replicas: what goes upstream when an upstream fails, and what the client sees of it."""
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -110,7 +111,7 @@ def test_requests_under_way_are_spread_over_replicas(serve: Serve, upstream: Ups
     go = threading.Event()
     slow = up.streams_held(up.event(up.chunk("a")), go, up.event(up.chunk(finish="stop")))
     upstream.behaviour = second.behaviour = slow
-    gateway = serve({"routes": {"small": vllm_route(upstream.url, second.url)}})
+    gateway = serve({"routes": {"small": {**vllm_route(upstream.url, second.url), "affinity": False}}})
     with ThreadPoolExecutor(6) as threads:
         answers = [threads.submit(gateway.chat, f"{n}", stream=True) for n in range(6)]
         try:
@@ -137,8 +138,10 @@ def test_a_failing_replica_is_ejected_and_returns(serve: Serve, upstream: Upstre
     upstream.behaviour = up.says("well again")
     upstream.received.clear()
 
+    numbers = itertools.count()  # a conversation that has moved stays where it is: new ones come back
+
     def returned() -> bool:
-        assert gateway.chat("hi", headers=NO_CACHE).status_code == 200
+        assert gateway.chat(f"hi {next(numbers)}", headers=NO_CACHE).status_code == 200
         return bool(upstream.received)
 
     eventually(returned)
@@ -151,7 +154,8 @@ def test_an_unhealthy_replica_gets_nothing_until_it_is_well(serve: Serve, upstre
         assert gateway.chat(f"{n}", headers=NO_CACHE).status_code == 200
     assert (len(upstream.received), len(second.received)) == (0, 4)
     upstream.health = 200
-    eventually(lambda: gateway.chat("hi", headers=NO_CACHE) and upstream.received)
+    numbers = itertools.count()
+    eventually(lambda: gateway.chat(f"hi {next(numbers)}", headers=NO_CACHE) and upstream.received)
 
 
 def test_a_replica_of_another_revision_gets_nothing(serve: Serve, upstream: Upstream, second: Upstream) -> None:

@@ -1,0 +1,113 @@
+"""Which conversation a request goes on with: the session that its client names, or else what its prompt says so far."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import takewhile
+from typing import Literal
+
+import msgspec
+
+from backends.backend import Call, WireName
+
+_HEADERS = (b"x-claude-code-session-id", b"session-id", b"thread-id", b"x-session-affinity")
+_PROMPTS: Mapping[WireName, tuple[tuple[str, ...], str]] = {
+    "chat": (("tools",), "messages"),
+    "messages": (("tools", "system"), "messages"),
+    "responses": (("tools", "instructions"), "input"),
+    "completions": ((), "prompt"),
+}
+"""The fields that a server puts before everything else, and the one that holds the turns or the text."""
+
+_FIRST_ROLES = frozenset(("system", "developer", "user"))
+_BLOCK = 1024
+_MOST_MARKS = 512
+_DIGEST = 12
+
+Kind = Literal["session", "turns", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """``marks`` are hashes of all that was said up to each turn, or each kilobyte of a text; the shortest first.
+
+    Requests that share a mark share the prompt up to there. A session has one mark.
+    """
+
+    kind: Kind
+    marks: Sequence[bytes]
+    opening: bytes
+    """The mark of what stands before the model's first word: the same for all requests of a conversation."""
+
+
+class _Turn(msgspec.Struct):
+    role: str = ""
+
+
+_decode_turns = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_turn = msgspec.json.Decoder(_Turn).decode
+
+
+def session_id(headers: Iterable[tuple[bytes, bytes]], fields: Mapping[str, msgspec.Raw]) -> str | None:
+    """What the client calls its session: one of the headers that agents send, or ``prompt_cache_key``."""
+    named = {name: value for name, value in headers if name in _HEADERS and value}
+    if named:
+        return next(named[name] for name in _HEADERS if name in named).decode("latin-1")
+    return _text(fields["prompt_cache_key"]) or None if "prompt_cache_key" in fields else None
+
+
+def conversation_of(call: Call) -> Conversation | None:
+    """None where nothing is to be gained: a wire without a prompt cache, or a prompt that is short or not readable."""
+    if call.session is not None:
+        mark = blake2b(call.session.encode(), digest_size=_DIGEST).digest()
+        return Conversation("session", (mark,), mark)
+    if call.wire not in _PROMPTS:
+        return None
+    before, main = _PROMPTS[call.wire]
+    if main not in call.fields:
+        return None
+    said = blake2b(digest_size=_DIGEST)
+    for name in before:
+        said.update(call.fields.get(name, b""))
+    try:
+        turns = _decode_turns(call.fields[main])
+    except (msgspec.DecodeError, RecursionError):
+        text = _text(call.fields[main])
+        return _of_text(said, text.encode("utf-8", "replace")) if text else None
+    return _of_turns(said, turns) if turns else None
+
+
+def _of_turns(said: "blake2b", turns: Sequence[msgspec.Raw]) -> Conversation:
+    first = max(1, sum(1 for _ in takewhile(_is_before_the_answer, turns)))
+    marks: list[bytes] = []
+    opening = b""
+    for number, turn in enumerate(turns, 1):
+        said.update(turn)
+        if number == first:
+            opening = said.digest()
+        if number > len(turns) - _MOST_MARKS:
+            marks.append(said.digest())
+    return Conversation("turns", marks, opening)
+
+
+def _of_text(said: "blake2b", text: bytes) -> Conversation | None:
+    """What is less than a block is left out: the next request will have more there."""
+    marks: list[bytes] = []
+    for end in range(_BLOCK, min(len(text), _BLOCK * _MOST_MARKS) + 1, _BLOCK):
+        said.update(text[end - _BLOCK : end])
+        marks.append(said.digest())
+    return Conversation("text", marks, marks[0]) if marks else None
+
+
+def _is_before_the_answer(turn: msgspec.Raw) -> bool:
+    try:
+        return _decode_turn(turn).role in _FIRST_ROLES
+    except (msgspec.DecodeError, RecursionError):
+        return False
+
+
+def _text(raw: msgspec.Raw) -> str | None:
+    try:
+        return msgspec.json.decode(raw, type=str)
+    except msgspec.DecodeError:
+        return None
