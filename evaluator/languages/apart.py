@@ -11,11 +11,13 @@ _SOLUTION = "\n=== weighbridge: here the solution begins\n"
 _TESTS = "\n=== weighbridge: here the tests begin\n"
 
 # A process whose program file cannot be read has a memory that cannot be read: not by the solution, though it is the
-# same user's. The tests remove their own file before they start the caller. gVisor runs no such file.
+# same user's. The tests remove their own file before they start the caller. gVisor runs no such file; there a process
+# may look into none but its descendants.
 _UNREADABLE = """name=$1; shift
 hide() { cp "$1" tests && chmod 111 tests; }
 hide /bin/true && ./tests && rm -f tests && hide "$(command -v "$name")" && exec ./tests "$@"
-exec "$name" "$@"
+read -r scope </proc/sys/kernel/yama/ptrace_scope && [ "$scope" -gt 0 ] && exec "$name" "$@"
+echo "here the solution could look into the memory of its tests" >&2; exit 1
 """
 
 

@@ -23,8 +23,9 @@ def multipl_e(tests: str) -> TestsCheck:
 
 
 _COUNTED = "    ((++passed)); [[ $(candidate"
-# In braces, so that bash has read it all when it is removed.
+# In braces, so that bash has read it all when it is emptied: bash keeps it open, and gVisor shows what others have open.
 _PROGRAM = f"""{{
+: >tests.sh
 rm -f tests.sh tests
 candidate() {{ bash caller.sh FUNCTION "$@" </dev/null; }}
 passed=0
