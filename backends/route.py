@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from backends.fim import FimTemplate
 from backends.price import Price
 
 Residency = Literal["self_hosted", "third_party"]
@@ -51,6 +52,8 @@ class Route:
     languages: frozenset[str] | None = None
     """Programming languages it may be used for; None means any."""
     revision: Revision = Revision()
+    fim: FimTemplate | None = None
+    """How a completion's suffix goes into its prompt; without one it is the server's to understand."""
     affinity: bool = True
     """Where there are several replicas: whether conversations stay where their KV cache is."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -8,6 +8,7 @@ import msgspec
 
 from backends import http1
 from backends.backend import BackendError, Call, Load
+from backends.fim import without_suffix
 from backends.route import Revision, Route
 from backends.upstream_http import error_body, retry_after_s, whole_body
 from backends.wire_answer import WireAnswer, spliced
@@ -31,7 +32,10 @@ class VllmBackend:
 
     async def send(self, route: Route, replica: str, call: Call) -> WireAnswer:
         wire = WIRES[call.wire]
-        body = msgspec.json.encode(spliced(call, wire, route.model))
+        fields: Mapping[str, msgspec.Raw] = spliced(call, wire, route.model)
+        if route.fim is not None and call.wire == "completions" and "suffix" in fields:
+            fields = without_suffix(fields, route.fim)
+        body = msgspec.json.encode(fields)
         headers = {"content-type": "application/json", **call.headers, **route.headers}
         try:
             response = await self._client.request("POST", replica, wire.path, headers, body)

@@ -6,10 +6,19 @@ from urllib.parse import urlsplit, urlunsplit
 
 from backends.claude_prices import known_models
 from backends.claude_wire import ADDRESS
+from backends.fim import TEMPLATES, FimTemplate, known_template
 from backends.price import Price, nano
 from backends.route import Revision, Route
 from gateway.config.config import Cache, Server, Telemetry
-from gateway.config.schema import CacheSection, ConfigSection, PolicySection, PriceSection, RequireSection, RouteSection
+from gateway.config.schema import (
+    CacheSection,
+    ConfigSection,
+    FimSection,
+    PolicySection,
+    PriceSection,
+    RequireSection,
+    RouteSection,
+)
 from gateway.limits import Limits
 from policies.policy import Policy
 from policies.requirements import (
@@ -47,6 +56,7 @@ def route(name: str, section: RouteSection, directory: Path) -> Route:
         fine_tuning=section.fine_tuning,
         languages=frozenset(section.languages.only) if section.languages else None,
         revision=Revision(section.revision),
+        fim=_fim(section.fim, model) if section.backend == "vllm" else None,
         affinity=section.affinity is not False,
         headers=_headers(section),
     )
@@ -96,6 +106,15 @@ def _price(section: PriceSection | None) -> Price:
     of_cache = (section.cached_input, section.cache_write, section.cache_write_1h)
     cached, write, write_1h = (None if usd is None else nano(usd) for usd in of_cache)
     return Price(nano(section.input or 0), nano(section.output or 0), cached, write, write_1h)
+
+
+def _fim(section: FimSection | None, model: str) -> FimTemplate | None:
+    """What the file says, or else what is known of the model."""
+    if section is None:
+        return known_template(model)
+    if section.prompt is not None:
+        return FimTemplate(section.prompt, tuple(section.stop or ()))
+    return TEMPLATES.get(section.template or "none")
 
 
 def _addresses(section: RouteSection) -> list[str]:

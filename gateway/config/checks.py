@@ -8,11 +8,12 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from backends.claude_prices import known_models, litellm_folder
+from backends.fim import fault_of
 from backends.route import Route
 from gateway.config.build import replica_base
 from gateway.config.names import did_you_mean
 from gateway.config.problem import Location, Report
-from gateway.config.schema import ConfigSection, RouteSection
+from gateway.config.schema import ConfigSection, FimSection, RouteSection
 from policies.policy import Policy
 from policies.snapshot import Snapshot
 
@@ -23,6 +24,7 @@ _CACHE_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
 _BELONGS_TO = {
     "replicas": "vllm",
     "affinity": "vllm",
+    "fim": "vllm",
     "base_url": "claude",
     "recording": "recorded",
     "prompts": "recorded",
@@ -135,6 +137,17 @@ def _check_vllm(at: Location, route: RouteSection) -> Iterator[Report]:
             yield place, "the same server stands here twice", "remove one"
         else:
             seen.add(replica_base(url))
+    if route.fim is not None:
+        yield from _check_fim((*at, "fim"), route.fim)
+
+
+def _check_fim(at: Location, fim: FimSection) -> Iterator[Report]:
+    if (fim.template is None) == (fim.prompt is None):
+        yield at, "needs a template's name, or a prompt of its own, and not both", "write for example `fim: qwen-coder`"
+    elif fim.prompt is None and fim.stop is not None:
+        yield (*at, "stop"), "belongs to a prompt of its own", "remove it, or write `prompt`"
+    if fim.prompt is not None and (fault := fault_of(fim.prompt)) is not None:
+        yield (*at, "prompt"), fault, 'write for example `prompt: "<PRE> {prefix} <SUF>{suffix} <MID>"`'
 
 
 def _check_claude(at: Location, route: RouteSection) -> Iterator[Report]:

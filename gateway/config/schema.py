@@ -32,7 +32,22 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _template(value: object) -> object:
+    return {"template": value} if isinstance(value, str) else value
+
+
 Backend = Literal["vllm", "claude", "recorded"]
+FimName = Literal[
+    "none",
+    "qwen-coder",
+    "starcoder",
+    "codellama",
+    "deepseek-coder",
+    "codestral",
+    "granite-code",
+    "granite-4",
+    "codegemma",
+]
 Name = Annotated[str, AfterValidator(_name)]
 Language = Annotated[str, AfterValidator(str.lower), Field(min_length=1)]
 Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
@@ -71,6 +86,12 @@ class RouteLanguagesSection(Section):
     only: Languages = Field(examples=["[python, rust]"])
 
 
+class FimSection(Section):
+    template: FimName | None = Field(default=None, examples=["qwen-coder"])
+    prompt: Text | None = Field(default=None, examples=['"<PRE> {prefix} <SUF>{suffix} <MID>"'])
+    stop: Words | None = Field(default=None, examples=["[<EOT>]"])
+
+
 class RouteSection(Section):
     backend: Backend = Field(examples=["vllm"])
     model: Text | None = Field(default=None, examples=["meta-llama/Llama-3.1-70B-Instruct"])
@@ -89,6 +110,7 @@ class RouteSection(Section):
     languages: RouteLanguagesSection | None = Field(default=None, examples=["{only: [python, rust]}"])
     api_key: Secret | None = Field(default=None, examples=["${UPSTREAM_API_KEY}"])
     headers: dict[str, Secret] = Field(default_factory=dict, examples=["{x-team: assistants}"])
+    fim: Annotated[FimSection, BeforeValidator(_template)] | None = Field(default=None, examples=["qwen-coder"])
     affinity: bool | None = Field(default=None, examples=["false"])
 
 

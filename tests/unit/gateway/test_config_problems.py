@@ -24,7 +24,7 @@ def problems(tmp_path: Path, text: str, **env: str) -> list[str]:
     [
         ("backend: vlm", "backend: 'vlm' is not one of vllm, claude, recorded; did you mean 'vllm'?"),
         ("modell: x", "modell: unknown key; did you mean 'model'?"),
-        ("zzz: x", "zzz: unknown key; use one of api_key, backend,"),
+        ("zzz: x", "zzz: unknown key; use one of affinity, api_key, backend,"),
         (
             "context_window: many",
             "context_window: 'many' is not a whole number; write for example `context_window: 128000`",
