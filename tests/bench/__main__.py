@@ -77,7 +77,7 @@ async def _measure_all(systems: list[System], port: int, amounts: Amounts, count
             began = time.monotonic()
             for row, figures in (await measure(system, port, amounts)).items():
                 found.setdefault(row, []).append(figures)
-                _say(f"  {row}: {figures.request_us:,.0f} us a request, {figures.chunk_us:,.1f} us a chunk")
+                _say(f"  {row}: {figures.request_us:,.0f} us a request, {figures.busy_chunk_us:,.1f} us a chunk")
             _say(f"  ({time.monotonic() - began:.0f} s)")
     return found
 

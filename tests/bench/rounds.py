@@ -28,6 +28,8 @@ from tests.bench.process import (
 from tests.bench.systems import Place, System, ledger_row
 
 AT_ONCE = 8
+MANY_AT_ONCE = 32
+"""Streams of a worker that has something to do: with 8 it sleeps between most chunks, and waking up is not free."""
 _SETTLE_S = 1.0
 """After the last answer, for what is done behind the requests: ledger, spans, logs. It counts."""
 
@@ -54,8 +56,8 @@ class Amounts:
         )
 
 
-FULL = Amounts(rounds=5, warm_up=400, requests=2000, streams=120, turns=6, alone=80)
-QUICK = Amounts(rounds=1, warm_up=100, requests=300, streams=24, turns=3, alone=30)
+FULL = Amounts(rounds=5, warm_up=400, requests=2000, streams=192, turns=6, alone=80)
+QUICK = Amounts(rounds=1, warm_up=100, requests=300, streams=32, turns=3, alone=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Road:
     added_p50_ms: float
     added_p99_ms: float
     pieces: float
-    """In how many parts a stream arrived."""
+    """In how many parts a stream arrived, 32 at once."""
     spans: float
     """Spans that the collector got, by request."""
 
@@ -80,6 +82,9 @@ class Figures:
     alone_us: float
     """A request, 1 at once."""
     stream_us: float
+    """A stream, 8 at once."""
+    busy_stream_us: float
+    """A stream, 32 at once."""
     rss_mb: float
     road: Road | None
 
@@ -87,6 +92,10 @@ class Figures:
     def chunk_us(self) -> float:
         """The whole stream's CPU by its chunks: the request's share is in it."""
         return self.stream_us / CHUNKS
+
+    @property
+    def busy_chunk_us(self) -> float:
+        return self.busy_stream_us / CHUNKS
 
 
 Rows = dict[str, list[int]]
@@ -117,20 +126,22 @@ async def measure(system: System, upstream_port: int, amounts: Amounts) -> dict[
         warm = await _warm_up(target, direct, amounts.warm_up)
         whole = await _phase(rows, send(target, amounts.requests, AT_ONCE))
         streamed = await _phase(rows, send(target, amounts.streams, AT_ONCE, stream=True))
+        busy = await _phase(rows, send(target, amounts.streams, MANY_AT_ONCE, stream=True))
         past = Seen()
         alone = await _phase(rows, _by_turns(target, direct, past, amounts))
         memory = {row: rss_mb(pids) for row, pids in rows.items()}
         if system.observed:
             _check_ledger(place, request_id(alone.seen))
     p50_ms, p99_ms = ((_percentile(alone.seen, p) - _percentile(past, p)) * 1000 for p in (50, 99))
-    spans = _spans_since(upstream_port) / (warm + whole.count + streamed.count + alone.count)
-    road = Road(ready_s, p50_ms, p99_ms, streamed.seen.pieces / streamed.count, spans)
+    spans = _spans_since(upstream_port) / (warm + whole.count + streamed.count + busy.count + alone.count)
+    road = Road(ready_s, p50_ms, p99_ms, busy.seen.pieces / busy.count, spans)
     first = next(iter(rows))
     return {
         row: Figures(
             request_us=whole.cpu_us[row],
             alone_us=alone.cpu_us[row],
             stream_us=streamed.cpu_us[row],
+            busy_stream_us=busy.cpu_us[row],
             rss_mb=memory[row],
             road=road if row == first else None,
         )
