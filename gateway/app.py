@@ -43,8 +43,6 @@ from gateway.valkey import Valkey
 WIRES = (chat.WIRE, completions.WIRE, responses.WIRE, messages.WIRE, messages.COUNT_TOKENS, embeddings.WIRE)
 _FIRST_LOOK_S = 0.5
 _LOOK_BEFORE_SWAP_S = 3.0  # nobody waits for it
-_VALKEY_CONNECT_S = 0.1
-_VALKEY_REPLY_S = 0.1
 _NO_AUTOMATIC_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False}
 
 
@@ -175,7 +173,9 @@ def _cache(config: Config, runtime: Runtime, metrics: Metrics) -> AnswerCache | 
     if not config.cache.enabled:
         return None
     valkey = Valkey(
-        config.cache.url or f"unix://{runtime.valkey_socket}", connect_s=_VALKEY_CONNECT_S, reply_s=_VALKEY_REPLY_S
+        config.cache.url or f"unix://{runtime.valkey_socket}",
+        connect_s=config.cache.wait_s,
+        reply_s=config.cache.wait_s,
     )
     return AnswerCache(
         valkey,

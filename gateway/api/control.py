@@ -14,7 +14,7 @@ from gateway.problem import Problem
 from gateway.runtime import Runtime
 
 _TIMEOUT_S = 30.0
-_OPENING_S = 5.0
+_OPENING_S = 15.0
 _LOOK_EVERY_S = 0.05
 _MAX_ANSWER_BYTES = 256 * 1024 * 1024
 

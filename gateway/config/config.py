@@ -25,6 +25,8 @@ class Cache:
     url: str | None = field(default=None, repr=False)
     ttl_s: float = 86_400.0
     max_entry_bytes: int = 1024 * 1024
+    wait_s: float = 0.1
+    """For Valkey, which is quick or of no use; a request goes on without it."""
 
 
 @dataclass(frozen=True, slots=True)

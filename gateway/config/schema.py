@@ -162,6 +162,7 @@ class CacheSection(Section):
     url: Text | None = Field(default=None, examples=["redis://127.0.0.1:6379/0"])
     ttl_s: Seconds | None = Field(default=None, examples=["86400"])
     max_entry_bytes: int | None = Field(default=None, ge=1, examples=["1048576"])
+    wait_s: Seconds | None = Field(default=None, examples=["0.1"])
 
 
 class TelemetrySection(Section):
