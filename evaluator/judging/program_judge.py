@@ -11,7 +11,7 @@ from evaluator.judging.preparing import Preparing
 from evaluator.judging.turns import Turns, patience
 from evaluator.languages import Language, Preparation, Recipe
 from evaluator.sandbox import Limits, Program, Sandbox, SandboxError
-from evaluator.sandbox.files import archive, making_files, with_files
+from evaluator.sandbox.files import archive, carrying, making_files, with_files
 from evaluator.suites import NONCE, Case, StdioCheck, Task, TestsCheck, WordsCheck
 from evaluator.verdict import Status
 
@@ -26,6 +26,8 @@ _COMPILE_LIMITS = Limits(memory_bytes=4 << 30, processes=256, tmp_bytes=1 << 30,
 _MAX_OUTPUT_BYTES = 1 << 20
 _MAX_ARTEFACT_BYTES = 256 << 20
 _KEPT_ARTEFACTS = 64
+_CARRIED = "weighbridge-prepared"
+"""The folder of what was prepared, where the sandbox shows none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class ProgramJudge:
         self._run_seconds = run_seconds
         self._secret = secrets.token_bytes(32)
         self._artefacts: dict[str, bytes | Outcome] = {}
-        self._preparing = Preparing(sandbox, self._prepared)
+        self._preparing = Preparing(sandbox, self._prepared, self._runs)
 
     async def outcome(self, task: Task, code: str, language: Language) -> Outcome:
         """Raises ``SandboxError``."""
@@ -128,18 +130,22 @@ class ProgramJudge:
         if key not in self._artefacts:
             while len(self._artefacts) >= _KEPT_ARTEFACTS:
                 del self._artefacts[next(iter(self._artefacts))]
-            await self.prepare(recipe)
-            self._artefacts[key] = await self._compile(recipe, packed)
+            self._artefacts[key] = await self._compile(recipe, packed, await self.prepare(recipe))
         return self._artefacts[key]
 
-    async def prepare(self, recipe: Recipe) -> None:
-        """Makes what the recipe's language wants ready. Raises SandboxError."""
-        if recipe.preparation:
-            await self._preparing.ready(recipe.preparation)
+    async def prepare(self, recipe: Recipe) -> bytes | None:
+        """Makes what the recipe's language wants ready: ``Preparing.ready``."""
+        return await self._preparing.ready(recipe.preparation) if recipe.preparation else None
 
-    async def _compile(self, recipe: Recipe, packed: bytes) -> bytes | Outcome:
+    async def _compile(self, recipe: Recipe, packed: bytes, carried: bytes | None) -> bytes | Outcome:
         assert recipe.compile is not None
-        program = making_files(packed, recipe.compile, recipe.keep)
+        if carried is None:
+            program = making_files(packed, recipe.compile, recipe.keep)
+        else:
+            assert recipe.preparation
+            command = [word.replace(recipe.preparation.folder, _CARRIED) for word in recipe.compile]
+            file, argv = carrying(carried, _CARRIED, command)
+            program = making_files(archive({**recipe.files, **file}), argv, recipe.keep)
         ran = await self._run(program, COMPILE_SECONDS * patience(), _COMPILE_LIMITS, _MAX_ARTEFACT_BYTES)
         if ran.status == 0:
             return ran.output if recipe.keep else packed
@@ -152,6 +158,9 @@ class ProgramJudge:
         if ran.status != 0:
             raise SandboxError(f"it cannot be made: {'too slow' if ran.late else ran.said}")
         return ran.output
+
+    async def _runs(self, argv: tuple[str, ...]) -> bool:
+        return (await self._run(Program(argv), COMPILE_SECONDS * patience(), _COMPILE_LIMITS)).status == 0
 
     async def _canonical_seconds(self, task: Task, language: Language) -> float:
         """How long the canonical solution takes for the whole check; 0 where there is none."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from evaluator.sandbox import cgroup, seccomp
+from evaluator.sandbox import cgroup, prepared, seccomp
 from evaluator.sandbox.docker_engine import LABEL, Engine, is_dead, own_label
 from evaluator.sandbox.docker_run import WAITING, Container, DockerRun
 from evaluator.sandbox.sandbox import Limits, Program, SandboxError
@@ -63,6 +63,14 @@ class Docker:
         self._free: list[cgroup.Group] = []
         self._ready: dict[Limits, deque[asyncio.Task[Container]]] = {}
         self._made = 0
+        self._prepared: Path | None = None
+
+    @property
+    def prepared(self) -> Path:
+        """A folder for each image, whose compilers have made what is in it."""
+        if self._prepared is None:
+            raise SandboxError(f"no folder of this machine's is seen by containers of {self._engine.host}")
+        return self._prepared
 
     @property
     def limits_by(self) -> str:
@@ -93,8 +101,13 @@ class Docker:
         if self._runtime and self._runtime not in await self._engine.runtimes():
             fix = "install gVisor (apt-get install runsc) and name it in /etc/docker/daemon.json; see docs/sandbox.md"
             raise SandboxError(f"the Docker engine has no runtime {self._runtime}; {fix}")
-        if not await self._engine.has_image(self._image):
+        image = await self._engine.image_id(self._image)
+        if image is None:
             raise SandboxError(f"the Docker engine has no image {self._image}; {BUILD}")
+        if self._engine.is_local:
+            with contextlib.suppress(OSError):  # then what is needed goes with each program
+                self._prepared = prepared.folder() / f"image-{image[:12]}"
+                self._prepared.mkdir(exist_ok=True)
 
     def _watchdog(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-P", str(_WATCHDOG), self._engine.host, self._label]
@@ -136,7 +149,7 @@ class Docker:
             environment=_ENVIRONMENT,
             labels={LABEL: self._label},
             stdin_open=True,
-            host=_isolation(limits, own_kernel=self.name == "gvisor"),
+            host=_isolation(limits, self._prepared, own_kernel=self.name == "gvisor"),
         )
         try:
             stream = await self._engine.attach(made)
@@ -187,13 +200,14 @@ class Docker:
         self._ready.clear()
 
 
-def _isolation(limits: Limits, *, own_kernel: bool) -> dict[str, Any]:
+def _isolation(limits: Limits, prepared_files: Path | None, *, own_kernel: bool) -> dict[str, Any]:
     """The host configuration of every container; where the kernel is the host's, so is the engine's seccomp profile."""
     nofile = {"Name": "nofile", "Soft": limits.open_files, "Hard": limits.open_files}
     return {
         "network_mode": "none",
         "ipc_mode": "private",
         "read_only": True,
+        "binds": {str(prepared_files): {"bind": prepared.PLACE, "mode": "ro"}} if prepared_files else {},
         "tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={limits.tmp_bytes}"},  # noqa: S108
         "shm_size": _SHM_BYTES,
         "mem_limit": limits.memory_bytes,

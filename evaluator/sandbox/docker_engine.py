@@ -74,8 +74,10 @@ class Engine:
     async def runtimes(self) -> set[str]:
         return set((await self._call(self._client.info))["Runtimes"])
 
-    async def has_image(self, image: str) -> bool:
-        return bool(await self._call(self._client.images, image, quiet=True))
+    async def image_id(self, image: str) -> str | None:
+        """The digest of what the image is; None where there is none of that name."""
+        found = await self._call(self._client.images, image, quiet=True)
+        return str(found[0]).removeprefix("sha256:") if found else None
 
     async def create(self, image: str, command: list[str], runtime: str | None, **options: Any) -> str:
         """A new container's id; ``options`` are the SDK's, those of its host configuration under ``host``."""

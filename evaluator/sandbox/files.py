@@ -12,6 +12,7 @@ _UNPACK_AND_KEEP = (
     'dd bs="$1" count=1 iflag=fullblock status=none | tar xf - || exit 125; keep=$2; shift 2; '
     '"$@" >&2 </dev/null || exit 1; [ -z "$keep" ] || tar cf - -- $keep'
 )
+_UNPACK_CARRIED = 'mkdir "$1" && tar xf "$1.tar" -C "$1" && rm "$1.tar" || exit 125; shift; exec "$@"'
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
@@ -36,3 +37,8 @@ def making_files(packed: bytes, argv: Sequence[str], keep: Sequence[str]) -> Pro
     What ``argv`` writes goes to standard error. Exit status 1: it failed.
     """
     return Program(("sh", "-c", _UNPACK_AND_KEEP, "sh", str(len(packed)), " ".join(keep), *argv), packed)
+
+
+def carrying(packed: bytes, folder: str, argv: Sequence[str]) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """One more file for ``argv``, and the command that makes a folder of that archive and then runs ``argv``."""
+    return {f"{folder}.tar": packed}, ("sh", "-c", _UNPACK_CARRIED, "sh", folder, *argv)

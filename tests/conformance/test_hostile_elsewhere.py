@@ -1,5 +1,6 @@
-"""A hostile program of every language that has a table of them, in the sandboxes that bring their own toolchains."""
+"""Hostile programs of every language in the sandboxes that bring their own toolchains: one of each table, or all."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -13,19 +14,19 @@ from evaluator.judging.judge import Judge
 from evaluator.sandbox import Limits, Sandbox
 from evaluator.suites import Suite, load_suite
 from evaluator.verdict import Status
-from tests.conformance.test_hostile_cobol_fortran import COBOL, FORTRAN, whole
+from tests.conformance.test_hostile_cobol_fortran import CALLED, COBOL, FORTRAN, called, whole
 from tests.conformance.test_hostile_compiled import RIGHT, ROWS
 from tests.conformance.test_hostile_programs import TARGETS
 from tests.fixtures.docker import BUILD_S
-from tests.fixtures.sandboxes import Entered, entered
+from tests.fixtures.sandboxes import Entered, entered, with_its_time
 from tests.fixtures.twice import TWICE, twice_suite
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(BUILD_S)]
 
 ROOMY = Limits(memory_bytes=1 << 30, processes=64, tmp_bytes=64 << 20)
-SECONDS = 20.0  # generous: these machines within the machine are slow, and only programs that end are tried here
-EACH = 1
-"""Programs of a table; all of them are tried where they are judged in a second (the other hostile tests)."""
+SECONDS = 20.0  # generous: these machines within the machine are slow, and only a program that ends is tried
+SHORT_SECONDS = 5.0
+"""Where endless programs are tried; the right one may take four times what it takes."""
 
 
 @dataclass(frozen=True)
@@ -34,24 +35,29 @@ class Hostile:
     right: str
     row: dict[str, object] | None = None
     """In its suite's format; None: others make it."""
+    ahead: str = ""
+    """Of each program of the table."""
 
     def suite(self, folder: Path) -> Suite:
         if self.table in TWICE:
             return twice_suite(self.table, folder)
         path = folder / "suite.jsonl"
-        if self.row is None:
+        if self.table == "coboleval":
+            called(folder)
+        elif self.row is None:
             whole(self.table, folder)
         else:
             path.write_text(json.dumps(self.row))
         return load_suite(str(path))
 
-    def programs(self) -> list[str]:
-        """Those that end by themselves and get nothing but a fail."""
+    def programs(self) -> list[tuple[list[str], str, str]]:
+        """What each may get, what it tries, and the program."""
         text = Path(__file__).with_name(f"hostile_{self.table}.txt").read_text()
-        return re.findall(r"^=== fail: .+\n((?:(?!=== ).*\n)+)", text, re.MULTILINE)
+        found = re.findall(r"^=== (.+?): (.+)\n((?:(?!=== ).*\n)+)", text, re.MULTILINE)
+        return [(statuses.split(" or "), tries, self.ahead + code) for statuses, tries, code in found]
 
 
-FUNCTION = {
+FUNCTION: dict[str, object] = {
     "task_id": "twice",
     "language": "python",
     "prompt": "def twice(xs):\n",
@@ -67,6 +73,9 @@ ALL = {
     "fortran": Hostile("fortran", FORTRAN),
     **{name: Hostile(target.language, target.right, target.row) for name, target in TARGETS.items()},
 }
+CALLING = Hostile(
+    "coboleval", f"{CALLED}           MULTIPLY 2 BY L-N GIVING RESULT\n           GOBACK.\n", ahead=CALLED
+)
 
 
 @pytest_asyncio.fixture(params=["docker", "gvisor"], scope="module", loop_scope="module")
@@ -76,20 +85,30 @@ async def elsewhere(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
 
 
 @pytest.mark.parametrize("name", ALL)
-async def test_no_cheat_pays(elsewhere: Sandbox, name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+async def test_a_cheat_of_each_language_does_not_pay(elsewhere: Sandbox, name: str, tmp_path: Path) -> None:
     hostile = ALL[name]
-    if name in ROWS and elsewhere.name == "gvisor" and "full" not in request.config.option.markexpr:
-        pytest.skip("compilers are slow in gVisor: with `pytest -m full` only")
     suite = hostile.suite(tmp_path)
     (task,) = suite.tasks
-    programs = hostile.programs()
-    assert programs
-    if "full" not in request.config.option.markexpr:
-        programs = programs[:EACH]
+    cheat = next(code for statuses, _, code in hostile.programs() if statuses == ["fail"])  # and it ends by itself
     box = Entered(elsewhere)
     async with Judge(suite, box, parallel=2, limits=ROOMY, cache=tmp_path, run_seconds=SECONDS) as judge:
+        right, wrong = await asyncio.gather(*(judge.verdict_on_code(task, 0, code) for code in (hostile.right, cheat)))
+    assert (right.status, wrong.status) == (Status.PASS, Status.FAIL), (right, wrong)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", [*ALL, "coboleval"])
+async def test_no_cheat_pays(elsewhere: Sandbox, name: str, tmp_path: Path) -> None:
+    hostile = ALL.get(name, CALLING)
+    suite = hostile.suite(tmp_path)
+    task = with_its_time(suite.tasks[0], hostile.right)
+    table = hostile.programs()
+    assert len(table) >= 8
+    box = Entered(elsewhere)
+    async with Judge(suite, box, parallel=2, limits=ROOMY, cache=tmp_path, run_seconds=SHORT_SECONDS) as judge:
         right = await judge.verdict_on_code(task, 0, hostile.right)
-        assert right.status is Status.PASS, right
-        for code in programs:
-            verdict = await judge.verdict_on_code(task, 0, code)
-            assert verdict.status is Status.FAIL, (verdict, code)
+        verdicts = await asyncio.gather(*(judge.verdict_on_code(task, 0, code) for _, _, code in table))
+        after = await judge.verdict_on_code(task, 0, hostile.right)
+    assert (right.status, after.status) == (Status.PASS, Status.PASS), (right, after)
+    judged = zip(table, verdicts, strict=True)
+    assert {tries: v for (statuses, tries, _), v in judged if v.status not in statuses} == {}

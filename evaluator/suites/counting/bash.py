@@ -23,7 +23,7 @@ def multipl_e(tests: str) -> TestsCheck:
 
 
 _COUNTED = "    ((++passed)); [[ $(candidate"
-# In braces, so that bash has read it all when it is emptied: bash keeps it open, and gVisor shows what others have open.
+# In braces, so that bash has read it all when it is emptied: it stays open, and gVisor shows what others have open.
 _PROGRAM = f"""{{
 : >tests.sh
 rm -f tests.sh tests
