@@ -7,6 +7,7 @@ from pathlib import Path
 _PAGE = Path(__file__).parents[2] / "docs/clients.md"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PATH = re.compile(r"`~/([^`]+)`")
+PACKAGES = "The packages `openai` and `anthropic`"
 _ADDRESS = "http://localhost:8080"
 
 

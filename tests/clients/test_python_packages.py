@@ -1,6 +1,6 @@
 """The packages `openai` and `anthropic`: a loop of streamed tool calls that writes a file, on every wire they speak."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from tests.clients.agents import CONTENT
 from tests.clients.desk import API_KEY
 from tests.clients.houses import House
-from tests.clients.manual import chapter
+from tests.clients.manual import PACKAGES, chapter
 from tests.clients.scripted_model import writes
 
 PARAMETERS = {
@@ -25,13 +25,16 @@ WRITE = {"name": "write_file", "description": "Writes a file.", "parameters": PA
 
 
 @pytest.fixture
-def environment(vllm: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    """The variables that docs/clients.md gives; both packages read them."""
-    for line in chapter("The packages `openai` and `anthropic`", vllm.gateway.url).commands.splitlines():
-        for pair in line.removeprefix("export ").split():
-            name, _, value = pair.partition("=")
-            monkeypatch.setenv(name, value.replace("$WEIGHBRIDGE_API_KEY", API_KEY))
-    yield vllm
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> Callable[[House], None]:
+    """Sets the variables that docs/clients.md gives; both packages read them."""
+
+    def enter(house: House) -> None:
+        for line in chapter(PACKAGES, house.gateway.url).commands.splitlines():
+            for pair in line.removeprefix("export ").split():
+                name, _, value = pair.partition("=")
+                monkeypatch.setenv(name, value.replace("$WEIGHBRIDGE_API_KEY", API_KEY))
+
+    return enter
 
 
 def write_file(path: str, content: str) -> str:
@@ -78,18 +81,33 @@ def messages() -> str:
     return "".join(block.text for block in last.content if block.type == "text")
 
 
-@pytest.mark.parametrize("loop", [chat, responses, messages])
-def test_a_loop_writes_a_file(environment: House, loop: Callable[[], str], tmp_path: Path) -> None:
-    file = tmp_path / "hello.py"
-    environment.play(writes("write_file", {"path": str(file), "content": CONTENT}))
+def run(loop: Callable[[], str], house: House, folder: Path) -> None:
+    file = folder / "hello.py"
+    house.play(writes("write_file", {"path": str(file), "content": CONTENT}))
     assert loop() == "It is written."
     assert file.read_text() == CONTENT
-    asked = environment.asked()
-    assert [(request.results, request.body["stream"]) for request in asked] == [(0, True), (1, True)]
+    assert [(request.results, request.body["stream"]) for request in house.asked()] == [(0, True), (1, True)]
 
 
-def test_tokens_are_counted_and_models_found(environment: House) -> None:
-    environment.play(writes("none", {}))
+@pytest.mark.parametrize("loop", [chat, responses, messages])
+def test_a_loop_writes_a_file(
+    vllm: House, surroundings: Callable[[House], None], loop: Callable[[], str], tmp_path: Path
+) -> None:
+    surroundings(vllm)
+    run(loop, vllm, tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("loop", [chat, messages])
+def test_a_loop_writes_a_file_through_claude(
+    claude: House, surroundings: Callable[[House], None], loop: Callable[[], str], tmp_path: Path
+) -> None:
+    surroundings(claude)
+    run(loop, claude, tmp_path)
+
+
+def test_tokens_are_counted_and_models_found(vllm: House, surroundings: Callable[[House], None]) -> None:
+    surroundings(vllm)
     with anthropic.Anthropic() as client:
         counted = client.messages.count_tokens(model="auto", messages=[{"role": "user", "content": "hi"}])
         names = [model.id for model in client.models.list(limit=1000)]
