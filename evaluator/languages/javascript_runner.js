@@ -2,51 +2,40 @@
 //
 // Nothing here decides a verdict: expected values never enter. Read from descriptor 0, as JSON: {runner, compiler, source,
 // entryPoint, timed, parts}; `compiler`, if any, makes JavaScript of another language: a module's `script`, and a
-// `snapshot` of node's that may be there, and does the same sooner. A part is a list of {args, first}, `args` JSON text, so that every call gets a fresh copy. Written to
-// descriptor 1: the records of evaluator.judging.records, values encoded as evaluator.judging.serialise says. Each part runs in a process of
-// its own, which is this file again with one part's calls instead of parts.
+// `snapshot` of node's that may be there, and does the same sooner. A part is a list of calls' arguments as JSON text, so
+// that every call gets a fresh copy. Written to descriptor 1: the records of evaluator.judging.records, values encoded as
+// evaluator.judging.serialise says. Each part runs in a process of its own, which is this file again with one part's
+// calls instead of parts.
 "use strict";
 (() => {
   const fs = require("node:fs");
   const vm = require("node:vm");
   const { spawnSync } = require("node:child_process");
 
-  const FLUSH_MS = 50;
-  const FLUSH_BYTES = 1 << 16;
   const MAX_DEPTH = 100;
   const MAX_ITEMS = 5_000_000;
   const { isArray } = Array;
+  const { writeSync } = fs;
   const clock = performance.now.bind(performance); // as it was before judged code ran
 
+  // At once, call by call: a later call may never end, and what was wrong before it is wrong.
   class Writer {
     constructor(fd) {
       this.fd = fd;
-      this.parts = [];
-      this.size = 0;
-      this.flushed = clock();
     }
 
     record(kind, payload = Buffer.alloc(0)) {
       const head = Buffer.alloc(5);
       head.write(kind, 0, "latin1");
       head.writeUInt32LE(payload.length, 1);
-      this.parts.push(head, payload);
-      this.size += 5 + payload.length;
-      if (this.size > FLUSH_BYTES || clock() - this.flushed > FLUSH_MS) this.flush();
-    }
-
-    flush() {
-      let rest = Buffer.concat(this.parts);
+      let rest = Buffer.concat([head, payload]);
       while (rest.length) {
         try {
-          rest = rest.subarray(fs.writeSync(this.fd, rest));
+          rest = rest.subarray(writeSync(this.fd, rest));
         } catch (error) {
           if (error.code !== "EAGAIN") throw error;
         }
       }
-      this.parts = [];
-      this.size = 0;
-      this.flushed = clock();
     }
   }
 
@@ -143,9 +132,7 @@
       const entry = globalThis.__entry;
       if (typeof entry !== "function") throw new ReferenceError(`${entryPoint} is not defined`);
       writer.record("S");
-      writer.flush();
-      for (const { args, first } of calls) {
-        if (first) writer.flush();
+      for (const args of calls) {
         const values = JSON.parse(args);
         const start = clock();
         let value = entry(...values);
@@ -157,7 +144,6 @@
     } catch (error) {
       writer.record("E", line(error));
     }
-    writer.flush();
   }
 
   function compiled({ compiler, source }) {
@@ -182,14 +168,12 @@
       return;
     }
     writer.record("R");
-    writer.flush();
     let source;
     try {
       source = job.compiler ? compiled(job) : job.source;
       new vm.Script(source, { filename: "solution.js" });
     } catch (error) {
       writer.record("C", line(error));
-      writer.flush();
       return;
     }
     for (const calls of job.parts) {
@@ -199,7 +183,6 @@
         stdio: ["pipe", "inherit", "ignore"],
       });
       writer.record("Z");
-      writer.flush();
     }
   }
 

@@ -44,6 +44,8 @@ PROGRAMS = [
     ("function twice(xs) { const a = []; a.push(a); return a; }", Status.FAIL),
     ("function twice(xs) { return new Proxy([], { get() { throw 1; } }); }", Status.FAIL),
     ("function twice(xs) { while (true) {} }", Status.TIMEOUT),
+    ("let calls = 0;\nfunction twice(xs) { if (calls++) while (true) {} return xs; }", Status.FAIL),
+    ("function twice(xs) { if (!xs.length) while (true) {} return xs.map((x) => 2 * x); }", Status.TIMEOUT),
     ("function twice(xs) { return new Promise(() => setInterval(() => {}, 1e6)); }", Status.TIMEOUT),
     ("function twice(xs) {", Status.COMPILE_ERROR),
 ]
