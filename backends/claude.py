@@ -17,7 +17,9 @@ import msgspec
 from backends.backend import Answer, BackendError, Call
 from backends.claude_answer import StreamedMessage, WholeMessage
 from backends.claude_http import open_session, translate
-from backends.claude_request import chat_arguments
+from backends.claude_request import chat_arguments, checked_arguments
+from backends.claude_responses import StreamedResponse, WholeResponse
+from backends.claude_responses_request import responses_fields
 from backends.claude_wire import VERSION, MessageReader, openai_body, status_error
 from backends.route import Revision, Route
 from backends.upstream_http import error_body, retry_after_s, whole_body
@@ -53,8 +55,10 @@ class ClaudeBackend:
     async def send(self, route: Route, replica: str, call: Call) -> Answer:
         if call.wire in ("messages", "count_tokens"):
             return await self._forward(route, replica, call)
+        if call.wire == "responses":
+            return await self._respond(route, replica, call)
         if call.wire != "chat":
-            raise not_spoken(call.wire, ("chat", "messages", "count_tokens"))
+            raise not_spoken(call.wire, ("chat", "responses", "messages", "count_tokens"))
         arguments = chat_arguments(call, route)
         litellm = await self._translator()
         exchange = _Exchange(self._open(), replica, route.headers, self._max_answer_bytes)
@@ -63,6 +67,23 @@ class ClaudeBackend:
                 translator = await litellm.stream(route.model, arguments, exchange.begin_stream)
                 return StreamedMessage(exchange.taken(), translator, call.include_usage, self._max_answer_bytes)
             return WholeMessage(await litellm.whole(route.model, arguments, exchange.whole), exchange.reader)
+        except BaseException:
+            exchange.close()
+            raise
+
+    async def _respond(self, route: Route, replica: str, call: Call) -> Answer:
+        """LiteLLM translates the request into the chat wire's words, and those into Claude's."""
+        fields = responses_fields(call)
+        litellm = await self._translator()
+        chat = litellm.responses_as_chat(route.model, fields)
+        arguments = checked_arguments(chat.fields, route)
+        exchange = _Exchange(self._open(), replica, route.headers, self._max_answer_bytes)
+        try:
+            if call.stream:
+                await litellm.stream(route.model, arguments, exchange.begin_stream)
+                return StreamedResponse(exchange.taken(), fields, chat, self._max_answer_bytes)
+            await litellm.whole(route.model, arguments, exchange.whole)
+            return WholeResponse(exchange.body, exchange.reader, fields, chat)
         except BaseException:
             exchange.close()
             raise
@@ -147,6 +168,8 @@ class _Exchange:
         self, session: aiohttp.ClientSession, replica: str, headers: Mapping[str, str], max_bytes: int
     ) -> None:
         self.reader = MessageReader()
+        self.body = b""
+        """Claude's whole message."""
         self._session = session
         self._replica = replica
         self._headers = headers
@@ -160,6 +183,7 @@ class _Exchange:
         except (aiohttp.ClientError, OSError) as error:
             raise translate(error, _host(self._replica), started=True) from error
         self.reader.read_whole(answer)
+        self.body = answer
         return answer
 
     async def begin_stream(self, body: bytes, headers: Mapping[str, str]) -> bytes:

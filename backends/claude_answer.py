@@ -55,24 +55,15 @@ class WholeMessage(Pulled):
         """It is here already."""
 
 
-class StreamedMessage(Pulled):
-    """An answer as its events come."""
+class MessageEvents(Pulled):
+    """A streamed message, read event by event; ``_look`` and ``_last`` say what becomes of it."""
 
     content_type = "text/event-stream; charset=utf-8"
     streamed = True
 
-    def __init__(
-        self,
-        response: aiohttp.ClientResponse,
-        translator: "StreamTranslator",
-        include_usage: bool,
-        max_bytes: int,
-    ) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, max_bytes: int) -> None:
         self._response = response
-        self._translator = translator
-        self._include_usage = include_usage
         self._reader = MessageReader()
-        self._head: dict[str, Any] = {}
         self._events = EventReader(response.content.readany, max_bytes, self._look)
         self._ended = False
 
@@ -99,6 +90,36 @@ class StreamedMessage(Pulled):
     def close(self) -> None:
         self._response.close()
 
+    def _ending(self) -> list[Piece]:
+        if self._ended or not self.finished:
+            return []
+        self._ended = True
+        return self._last()
+
+    def _look(self, frame: bytes) -> Piece:
+        """What one event is to the client. Raises ``BackendError``."""
+        raise NotImplementedError
+
+    def _last(self) -> list[Piece]:
+        """What follows the last event of a whole answer."""
+        raise NotImplementedError
+
+
+class StreamedMessage(MessageEvents):
+    """An answer in chunks."""
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        translator: "StreamTranslator",
+        include_usage: bool,
+        max_bytes: int,
+    ) -> None:
+        super().__init__(response, max_bytes)
+        self._translator = translator
+        self._include_usage = include_usage
+        self._head: dict[str, Any] = {}
+
     def _look(self, frame: bytes) -> Piece:
         data = data_of(frame)
         kind = self._reader.read_event(data) if data is not None else "ping"
@@ -114,10 +135,7 @@ class StreamedMessage(Pulled):
             return self._chunk(made, content=bool(made), finish_reason=finish_reason)
         return _NOTHING
 
-    def _ending(self) -> list[Piece]:
-        if self._ended or not self.finished:
-            return []
-        self._ended = True
+    def _last(self) -> list[Piece]:
         if not self._include_usage:
             return [_END]
         return [_event({**self._head, "choices": [], "usage": _usage(self._reader)}, content=False), _END]

@@ -29,6 +29,11 @@ for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
 import litellm  # noqa: E402
 from litellm._internal_context import is_internal_call  # noqa: E402
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler  # noqa: E402
+from litellm.responses.additional_tools import hoist_additional_tools  # noqa: E402
+from litellm.responses.litellm_completion_transformation.custom_tools import extract_custom_tool_names  # noqa: E402
+from litellm.responses.litellm_completion_transformation.transformation import (  # noqa: E402
+    LiteLLMCompletionResponsesConfig as _Responses,
+)
 
 litellm.suppress_debug_info = True
 litellm.disable_hf_tokenizer_download = True
@@ -56,6 +61,35 @@ class ChatDelta(NamedTuple):
 
     delta: dict[str, Any]
     finish_reason: str | None
+
+
+class ResponsesAsChat(NamedTuple):
+    """A Responses request in the words of the chat wire, and how the names of its tools are to be read in an answer."""
+
+    fields: dict[str, Any]
+    custom: frozenset[str]
+    """Tools whose arguments are a text; as a function they have one argument, ``content``."""
+    namespaces: Mapping[str, tuple[str, str]]
+    """A function's name to its namespace and its name there."""
+
+
+def responses_as_chat(model: str, fields: Mapping[str, Any]) -> ResponsesAsChat:
+    """Raises ``BackendError`` 400 for what cannot be translated."""
+    try:
+        hoisted = hoist_additional_tools(fields["input"], fields.get("tools"))
+        tools = list(hoisted.tools)
+        chat = _Responses.transform_responses_api_request_to_chat_completion_request(
+            model=model,
+            input=hoisted.input,
+            responses_api_request={**fields, "tools": tools},
+            custom_llm_provider="anthropic",
+        )
+        # Pydantic models may stand among the messages.
+        plain = msgspec.to_builtins(chat, enc_hook=lambda part: part.model_dump(exclude_none=True))
+        custom = frozenset(extract_custom_tool_names(tools))
+        return ResponsesAsChat(plain, custom, _Responses.namespace_tool_name_map(tools))
+    except Exception as error:  # noqa: BLE001 (it raises whatever comes)
+        raise _untranslated(error, sent=False) from None
 
 
 async def whole(model: str, arguments: Mapping[str, Any], send: Send) -> ChatMessage:

@@ -40,6 +40,11 @@ _DEFAULT_MAX_TOKENS = 4096
 def chat_arguments(call: Call, route: Route) -> dict[str, Any]:
     """Keyword arguments of ``litellm.acompletion``. Raises ``BackendError`` 400 for what Claude cannot be asked."""
     fields = {name: value for name, raw in call.fields.items() if (value := msgspec.json.decode(raw)) is not None}
+    return checked_arguments(fields, route)
+
+
+def checked_arguments(fields: Mapping[str, Any], route: Route) -> dict[str, Any]:
+    """The same of a chat request's decoded fields, none of them null."""
     _check(fields)
     arguments = {name: fields[name] for name in _PASSED if name in fields}
     if "temperature" in arguments:
