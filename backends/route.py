@@ -9,6 +9,7 @@ from backends.fim import FimTemplate
 from backends.price import Price
 
 Residency = Literal["self_hosted", "third_party"]
+UnsupportedTools = Literal["pass", "drop", "decline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,5 +57,8 @@ class Route:
     """How a completion's suffix goes into its prompt; without one it is the server's to understand."""
     affinity: bool = True
     """Where there are several replicas: whether conversations stay where their KV cache is."""
+    tool_types: frozenset[str] = frozenset(("function",))
+    """Types of tools that the server takes; ``unsupported_tools`` says what becomes of others."""
+    unsupported_tools: UnsupportedTools = "pass"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent to the upstream with every request; may hold its key, so never shown."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
-from backends.adapt import adapted
 from backends.backend import Answer, BackendError, Call, Deliver, Piece
 from backends.route import Route
 from gateway.account import Spent
+from gateway.adapt import adapted
 from gateway.fleet import Fleet
 from gateway.ledger.events import AttemptDetail
 from gateway.limits import Limits
@@ -113,11 +113,11 @@ class Attempts:
 
     async def _attempt(self, place: Place, call: Call, spent: Spent, deadline: float) -> Started:
         spent.route = place.route
+        call = adapted(call, place.route)
         began = time.perf_counter()
         self._fleet.began(place.route, place.replica, place.conversation)
         try:
-            onward = spent.onward(adapted(call, place.route), place.route)
-            answer, first = await self._begin(place, onward, deadline)
+            answer, first = await self._begin(place, spent.onward(call, place.route), deadline)
         except BackendError as error:
             self._record(place, began, spent, error.kind, error.status, error)
             raise

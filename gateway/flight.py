@@ -20,6 +20,8 @@ class Head:
     route: Route
     content_type: str
     streamed: bool
+    dropped_tools: tuple[str, ...] = ()
+    """Types of those that the route's server was not told of."""
 
 
 class Flight:

@@ -4,11 +4,11 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
-from backends.adapt import adapted
 from backends.backend import TRACE_HEADERS, BackendError, Call
 from backends.route import Route
 from gateway import cache as answers
 from gateway.account import Account, Spent
+from gateway.adapt import adapted, dropped_tools
 from gateway.attempts import Attempts
 from gateway.cache import AnswerCache, CacheScope, Entry
 from gateway.cache_control import CacheControl
@@ -116,7 +116,7 @@ class Pipeline:
         if trip.key is None or not asked.cache.read:
             return await self._fly(trip, departure)
         if (entry := await self._look_up(trip.key, asked.cache)) is not None:
-            return _hit(account, choice, entry)
+            return _hit(account, choice, entry, asked.call)
         return await self._join_or_fly(trip, trip.key, departure)
 
     def close(self, passage: Passage) -> None:
@@ -220,7 +220,9 @@ class Pipeline:
         outcome = "client_left"
         try:
             spent.ttft_ms = trip.account.elapsed_ms
-            flight.begin(Head(started.place.route, started.answer.content_type, started.answer.streamed))
+            route = started.place.route
+            dropped = dropped_tools(trip.asked.call, route)
+            flight.begin(Head(route, started.answer.content_type, started.answer.streamed, dropped))
             flight.add(started.first)
             await self._attempts.read_rest(started, flight.add)
             if not started.answer.finished:
@@ -235,9 +237,11 @@ class Pipeline:
             self._attempts.ended(started, spent, outcome)
 
 
-def _hit(account: Account, choice: Choice, entry: Entry) -> Passage:
+def _hit(account: Account, choice: Choice, entry: Entry, call: Call) -> Passage:
     flight = Flight()
-    head = Head(choice.routes[0], entry.content_type, entry.content_type.startswith("text/event-stream"))
+    route = choice.routes[0]
+    streamed = entry.content_type.startswith("text/event-stream")
+    head = Head(route, entry.content_type, streamed, dropped_tools(call, route))
     flight.begin(head)
     flight.pieces = [piece.encode() for piece in entry.pieces]
     flight.cost_nanousd = 0

@@ -176,6 +176,8 @@ def _headers(passage: Passage) -> Headers:
         (b"x-request-id", request_id),
         (b"x-weighbridge-cache", passage.cache.encode()),
     ]
+    if passage.head.dropped_tools:
+        headers.append((b"x-weighbridge-dropped-tools", ", ".join(passage.head.dropped_tools).encode()))
     if passage.age_s is not None:
         headers.append((b"age", str(passage.age_s).encode()))
     if passage.head.streamed:

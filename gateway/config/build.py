@@ -56,6 +56,8 @@ def route(name: str, section: RouteSection, directory: Path) -> Route:
         fine_tuning=section.fine_tuning,
         languages=frozenset(section.languages.only) if section.languages else None,
         revision=Revision(section.revision),
+        tool_types=frozenset(section.tool_types),
+        unsupported_tools=section.unsupported_tools,
         fim=_fim(section.fim, model) if section.backend == "vllm" else None,
         affinity=section.affinity is not False,
         headers=_headers(section),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 
-from backends.route import Residency
+from backends.route import Residency, UnsupportedTools
 from gateway.config.problem import Location
 from policies.policy import Objective, Otherwise, Unmeasured
 
@@ -108,6 +108,8 @@ class RouteSection(Section):
     open_weights: bool | None = Field(default=None, examples=["true"])
     fine_tuning: bool | None = Field(default=None, examples=["true"])
     languages: RouteLanguagesSection | None = Field(default=None, examples=["{only: [python, rust]}"])
+    unsupported_tools: UnsupportedTools = Field(default="pass", examples=["drop"])
+    tool_types: Words = Field(default=["function"], examples=["[function, custom]"])
     api_key: Secret | None = Field(default=None, examples=["${UPSTREAM_API_KEY}"])
     headers: dict[str, Secret] = Field(default_factory=dict, examples=["{x-team: assistants}"])
     fim: Annotated[FimSection, BeforeValidator(_template)] | None = Field(default=None, examples=["qwen-coder"])

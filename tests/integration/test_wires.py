@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.fixtures.gateway import Gateway
+from tests.fixtures.gateway import Gateway, Serve, vllm_route
 from tests.fixtures.upstream import SSE_HEAD, Behaviour, Received, Upstream, answers_json, end_chunks, write_chunk
 
 TEXT = "hello there"
@@ -185,6 +185,31 @@ def test_errors_have_the_wires_shape(gateway: Gateway, upstream: Upstream) -> No
     upstream.behaviour = answers_json(said, 400)
     refused = ask(gateway, "/v1/messages")
     assert (refused.status_code, refused.json()) == (400, said)
+
+
+def test_tools_that_the_server_does_not_take_are_dropped_or_declined_and_named(
+    serve: Serve, upstream: Upstream
+) -> None:
+    upstream.behaviour = model_server()
+    routes = {
+        name: vllm_route(upstream.url, unsupported_tools=name, tool_types=["function", "custom"])
+        for name in ("drop", "decline")
+    }
+    gateway = serve({"routes": routes})
+    tools = [{"type": "function", "name": "shell"}, {"type": "web_search"}, {"type": "custom", "name": "patch"}]
+    answers = [ask(gateway, "/v1/responses", model="drop", tools=tools) for _ in range(2)]
+    assert [answer.headers["x-weighbridge-dropped-tools"] for answer in answers] == ["web_search"] * 2
+    assert upstream.received[0].json["tools"] == [tools[0], tools[2]]
+    streamed = ask(gateway, "/v1/responses", model="drop", tools=tools, stream=True)
+    assert streamed.headers["x-weighbridge-dropped-tools"] == "web_search"
+    whole = ask(gateway, "/v1/responses", model="drop", tools=tools[:1])
+    assert "x-weighbridge-dropped-tools" not in whole.headers
+    asked = len(upstream.received)
+    for path in ("/v1/responses", "/v1/messages"):
+        declined = ask(gateway, path, model="decline", tools=tools)
+        assert declined.status_code == 400
+        assert "takes no tools of type web_search" in declined.json()["error"]["message"]
+    assert len(upstream.received) == asked
 
 
 def test_an_attribution_that_changes_with_each_request_does_not_change_the_question(
