@@ -10,6 +10,7 @@ from backends.price import Price
 
 Residency = Literal["self_hosted", "third_party"]
 UnsupportedTools = Literal["pass", "drop", "decline"]
+Capability = Literal["tools", "vision", "json_schema", "logprobs", "fill_in_the_middle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Route:
     fine_tuning: bool | None = None
     languages: frozenset[str] | None = None
     """Programming languages it may be used for; None means any."""
+    capabilities: Mapping[Capability, bool] = field(default_factory=dict)
+    """What it can do, and what it cannot; nothing is known of those that are not there."""
     revision: Revision = Revision()
     fim: FimTemplate | None = None
     """How a completion's suffix goes into its prompt; without one it is the server's to understand."""

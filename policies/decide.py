@@ -88,8 +88,9 @@ class Decision:
             "objective": policy.objective,
             "otherwise": policy.otherwise,
             "unmeasured": policy.unmeasured,
+            "evidence": policy.evidence,
             "used_otherwise": self.used_otherwise,
-            "request": asdict(self.request),
+            "request": {**asdict(self.request), "needs": sorted(self.request.needs)},
             "chosen": self.routes[0].name if self.routes else None,
             "routes": [self._explain(candidate) for candidate in self._in_order()],
         }
@@ -119,6 +120,7 @@ class Decision:
 def compile_policy(policy: Policy, routes: Iterable[Route], evidence: Evidence) -> CompiledPolicy:
     """Judges everything that does not depend on the request. Route names must differ."""
     routes = tuple(routes)
+    evidence = evidence.of_origin(policy.evidence)
     ordered = order(policy.objective, policy, routes, evidence)
     fallback = [] if policy.otherwise == "refuse" else order(policy.otherwise, policy, routes, evidence)
     figures = {route.name: figure for route, figure in fallback}

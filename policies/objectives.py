@@ -3,18 +3,16 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite, log
 from typing import Literal
 
 from backends.route import Route
-from policies.policy import Objective, Policy
+from policies.costs import INPUT_SHARE, blended_price, cost_of
+from policies.policy import Measure, Objective, Policy
 from policies.requirements import timed_scorecard
-from policies.scorecard import Evidence, Scorecard
+from policies.scorecard import Evidence, Origin, Scorecard
 
-INPUT_SHARE = 3
-"""Input tokens to one output token in the blended price: a chat about code reads more than it writes."""
-
-
-Unit = Literal["nanousd", "share", "ms"]
+Unit = Literal["nanousd", "share", "ms", "score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,7 @@ class Figure:
     unit: Unit
     meaning: str
     run_id: str | None = None
+    origin: Origin | None = None
 
 
 def order(
@@ -35,7 +34,11 @@ def order(
 ) -> list[tuple[Route, Figure]]:
     """Best first, unmeasured last, ties by name."""
     routes = tuple(routes)
-    figures = _FIGURES[objective](policy, routes, evidence)
+    figures = (
+        _weighted(policy, routes, evidence)
+        if objective == "weighted"
+        else _FIGURES[objective](policy, routes, evidence)
+    )
     sign = -1 if objective == "most_accurate" else 1
 
     def rank(pair: tuple[Route, Figure]) -> tuple[bool, float, str]:
@@ -48,42 +51,76 @@ def order(
 def _blended_prices(policy: Policy, routes: Sequence[Route], evidence: Evidence) -> list[Figure]:
     """Declared, so known before any run: a new route is not the dearest merely for being new."""
     meaning = f"per million tokens, {INPUT_SHARE} in to 1 out"
-    return [Figure(_blended(route), "nanousd", meaning) for route in routes]
-
-
-def _blended(route: Route) -> int:
-    return (INPUT_SHARE * route.price.input + route.price.output) // (INPUT_SHARE + 1)
+    return [Figure(blended_price(route), "nanousd", meaning) for route in routes]
 
 
 def _means(policy: Policy, routes: Sequence[Route], evidence: Evidence) -> list[Figure]:
+    where, cards = _on_suite(policy, routes, evidence)
+    return [_figure(card, card.pass_at_1 if card else None, "share", f"mean pass@1{where}") for card in cards]
+
+
+def _costs_of_solving(policy: Policy, routes: Sequence[Route], evidence: Evidence) -> list[Figure]:
+    """Measured, as a price knows nothing of failures or of how much a route has to say."""
+    where, cards = _on_suite(policy, routes, evidence)
+    costs = [None if card is None else cost_of("cost_per_solved_task", card) for card in cards]
+    finite = [cost if cost is not None and isfinite(cost) else None for cost in costs]
+    meaning = f"per solved task{where}"
+    return [_figure(card, cost, "nanousd", meaning) for card, cost in zip(cards, finite, strict=True)]
+
+
+def _first_tokens(policy: Policy, routes: Sequence[Route], evidence: Evidence) -> list[Figure]:
+    suite, language = policy.suite or (None, None)
+    cards = [timed_scorecard(evidence, route, "ttft_p50_ms", suite, language) for route in routes]
+    return [_figure(card, card.ttft_p50_ms if card else None, "ms", "to the first token at p50") for card in cards]
+
+
+def _weighted(policy: Policy, routes: Sequence[Route], evidence: Evidence) -> list[Figure]:
+    """The sum of weights times logarithms, so that the order of two routes depends on no third one.
+
+    Twice as good in a measure of weight 1 is as good as four times as good in one of weight 0.5.
+    """
+    measures = [(weight, _FIGURES[measure](policy, routes, evidence)) for measure, weight in policy.weights]
+    meaning = "of " + " + ".join(f"{weight:g} x ln {measure}" for measure, weight in policy.weights)
+    scores = []
+    for index in range(len(routes)):
+        terms = [_term(weight, figures[index]) for weight, figures in measures]
+        known = [term for term in terms if term is not None]
+        scores.append(Figure(sum(known) if len(known) == len(terms) else None, "score", meaning))
+    return scores
+
+
+def _term(weight: float, figure: Figure) -> float | None:
+    """Less is better. What is free counts as a nano-dollar, and what never passed as one pass in a million."""
+    if figure.value is None:
+        return None
+    if figure.unit == "share":
+        return -weight * log(max(figure.value, 1e-6))
+    return weight * log(max(figure.value, 1.0))
+
+
+def _on_suite(policy: Policy, routes: Sequence[Route], evidence: Evidence) -> tuple[str, list[Scorecard | None]]:
+    """The policy's suite, or else the one that most routes were measured on: its name for people, and the cards."""
     suite, language = policy.suite or _most_measured(routes, evidence)
     cards = [evidence.scorecard(route.name, route.revision.id, suite, language) for route in routes]
-    meaning = f"mean pass@1 on {suite}" + (f" ({language})" if language else "") if suite else "mean pass@1"
-    return [_figure(card, "pass_at_1", "share", meaning) for card in cards]
+    return (f" on {suite}" + (f" ({language})" if language else "") if suite else ""), cards
 
 
 def _most_measured(routes: Sequence[Route], evidence: Evidence) -> tuple[str, str | None]:
     """The suite and language that most of these routes were measured on; ties by name."""
     cards = (card for route in routes for card in evidence.of_revision(route.name, route.revision.id))
-    counts = Counter((card.suite, card.language) for card in cards if not card.partial)
+    counts = Counter((card.suite, card.language) for card in cards if not card.partial and card.pass_at_1 is not None)
     return min(counts, key=lambda key: (-counts[key], key), default=("", None))
 
 
-def _first_tokens(policy: Policy, routes: Sequence[Route], evidence: Evidence) -> list[Figure]:
-    suite, language = policy.suite or (None, None)
-    cards = [timed_scorecard(evidence, route, suite, language) for route in routes]
-    return [_figure(card, "ttft_p50_ms", "ms", "to the first token at p50") for card in cards]
-
-
-def _figure(card: Scorecard | None, name: Literal["pass_at_1", "ttft_p50_ms"], unit: Unit, meaning: str) -> Figure:
+def _figure(card: Scorecard | None, value: float | None, unit: Unit, meaning: str) -> Figure:
     if card is None or card.partial:
         return Figure(None, unit, meaning)
-    value: float | None = getattr(card, name)
-    return Figure(value, unit, meaning, card.run_id)
+    return Figure(value, unit, meaning, card.run_id, card.origin)
 
 
-_FIGURES: dict[Objective, Callable[[Policy, Sequence[Route], Evidence], list[Figure]]] = {
+_FIGURES: dict[Measure, Callable[[Policy, Sequence[Route], Evidence], list[Figure]]] = {
     "cheapest": _blended_prices,
+    "cheapest_per_solved_task": _costs_of_solving,
     "most_accurate": _means,
     "fastest": _first_tokens,
 }

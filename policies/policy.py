@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policies.requirements import PassAt1, Requirement
+from policies.scorecard import Origin
 
-Objective = Literal["cheapest", "most_accurate", "fastest"]
+Measure = Literal["cheapest", "cheapest_per_solved_task", "most_accurate", "fastest"]
+Objective = Literal[Measure, "weighted"]
 Otherwise = Literal[Objective, "refuse"]
 Unmeasured = Literal["refuse", "allow"]
 
@@ -17,6 +19,7 @@ class Policy:
     ``otherwise`` orders the routes when none keeps every requirement. It waives requirements on evidence only: facts
     of a route (residency, licence, weights, context, languages) are promises and always hold. ``unmeasured`` says what
     a requirement on evidence does with a route that has none: unmeasured is not zero, and not a pass either.
+    ``evidence`` says whose figures it goes by: measured ones, or published ones, and never both.
     """
 
     name: str
@@ -24,6 +27,9 @@ class Policy:
     requirements: tuple[Requirement, ...] = ()
     otherwise: Otherwise = "refuse"
     unmeasured: Unmeasured = "refuse"
+    evidence: Origin = "measured"
+    weights: tuple[tuple[Measure, float], ...] = ()
+    """What each measure counts for the objective `weighted`; all above 0."""
 
     @property
     def suite(self) -> tuple[str, str | None] | None:

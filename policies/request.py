@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from backends.route import Route
+from backends.route import Capability, Route
 from policies.requirements import Finding, listed
 
 
@@ -15,6 +15,8 @@ class RequestTraits:
     max_tokens: int | None = None
     language: str | None = None
     """The programming language that it is about, in lower case; None when that is not known."""
+    needs: frozenset[Capability] = frozenset()
+    """What its own fields ask for."""
 
     @property
     def tokens(self) -> int:
@@ -73,4 +75,50 @@ class ServesLanguage:
         return Finding(self.name, False, f"not to be used for {request.language}, only for {listed(route.languages)}")
 
 
-REQUEST_REQUIREMENTS: tuple[RequestRequirement, ...] = (FitsContext(), ServesLanguage())
+@dataclass(frozen=True, slots=True)
+class FitsOutput:
+    """max_tokens is no more than the route's longest answer, where it declares one."""
+
+    name: ClassVar[str] = "request_output"
+
+    def keeps(self, route: Route, request: RequestTraits) -> bool:
+        return (
+            route.max_output_tokens is None
+            or request.max_tokens is None
+            or request.max_tokens <= route.max_output_tokens
+        )
+
+    def judge(self, route: Route, request: RequestTraits) -> Finding:
+        if request.max_tokens is None:
+            return Finding(self.name, True, "the request has no max_tokens")
+        if route.max_output_tokens is None:
+            return Finding(self.name, True, "no longest answer is declared", request.max_tokens)
+        kept = self.keeps(route, request)
+        relation = "fits" if kept else "exceeds"
+        reason = f"max_tokens {request.max_tokens:,} {relation} the longest answer of {route.max_output_tokens:,}"
+        return Finding(self.name, kept, reason, request.max_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class CanDo:
+    """The route does not declare that it lacks what the request's fields ask for."""
+
+    name: ClassVar[str] = "request_capabilities"
+
+    def keeps(self, route: Route, request: RequestTraits) -> bool:
+        return not request.needs or not lacking(route, request)
+
+    def judge(self, route: Route, request: RequestTraits) -> Finding:
+        if not request.needs:
+            return Finding(self.name, True, "the request asks for nothing special")
+        if missing := lacking(route, request):
+            return Finding(self.name, False, f"declared without {listed(missing)}, which the request asks for")
+        return Finding(self.name, True, f"not declared to be without {listed(request.needs)}")
+
+
+def lacking(route: Route, request: RequestTraits) -> list[Capability]:
+    """What the request asks for and the route declares that it has not."""
+    return [name for name in request.needs if route.capabilities.get(name) is False]
+
+
+REQUEST_REQUIREMENTS: tuple[RequestRequirement, ...] = (FitsContext(), FitsOutput(), ServesLanguage(), CanDo())

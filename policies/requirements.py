@@ -1,13 +1,13 @@
-"""What a policy may require of a route: one class each, and each says in a sentence why it kept or dropped a route."""
+"""What a policy may require of the evidence on a route: one class each, and each says in a sentence why it decided."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import floor
 from typing import ClassVar, Literal, Protocol
 
-from backends.route import Residency, Route
+from backends.route import Route
 from policies.correctness import Correctness
-from policies.scorecard import Evidence, Scorecard
+from policies.scorecard import Evidence, Origin, Scorecard
 
 MAX_UNSCORED_SHARE = 0.02
 """A gate refuses a scorecard with a larger share of no_answer and unscorable samples among those asked."""
@@ -24,6 +24,8 @@ class Finding:
     run_id: str | None = None
     measured: bool = True
     """False: there was nothing to judge by, and the policy's ``unmeasured`` decides."""
+    origin: Origin | None = None
+    """Of the scorecard that it rests on; None where it rests on none."""
 
 
 class Requirement(Protocol):
@@ -59,12 +61,14 @@ class PassAt1:
     def judge(self, route: Route, evidence: Evidence) -> Finding:
         card = evidence.scorecard(route.name, route.revision.id, self.suite, self.language)
         if card is None:
-            return _unmeasured(self.name, self._missing(route, evidence))
-        if (refusal := _refusal(self.name, card)) is not None:
-            return refusal
+            return unmeasured(self.name, self._missing(route, evidence))
+        if (refused := refusal(self.name, card)) is not None:
+            return refused
         if card.pass_at_1 is None or card.tasks < self.min_tasks:
             reason = f"{self._where} was scored on {card.tasks} tasks, fewer than the required {self.min_tasks}"
-            return Finding(self.name, False, f"{reason}; run {card.run_id}", None, card.run_id, measured=False)
+            if card.pass_at_1 is not None and not card.tasks:
+                reason = f"{card.pass_at_1:.3f} on {self._where} does not say over how many tasks, so it has no bound"
+            return found(self.name, card, False, reason, measured=False)
         bound = Correctness.of(card).lower(self.confidence)
         kept = bound >= self.at_least
         # Rounded down: a bound just below the bar must not read as if it met it.
@@ -72,9 +76,9 @@ class PassAt1:
         reason = (
             f"pass@1 on {self._where} is at least {shown:.3f} with {self.confidence * 100:g}% confidence"
             f" ({card.pass_at_1:.3f} over {card.tasks} tasks), {'which meets' if kept else 'below'}"
-            f" the required {self.at_least:g}; run {card.run_id}"
+            f" the required {self.at_least:g}"
         )
-        return Finding(self.name, kept, reason, bound, card.run_id)
+        return found(self.name, card, kept, reason, bound)
 
     @property
     def _where(self) -> str:
@@ -88,139 +92,72 @@ class PassAt1:
         return f"not measured on {self._where} at revision {route.revision.id}"
 
 
+TimeName = Literal["ttft_p50_ms", "ttft_p99_ms", "total_p50_ms", "total_p99_ms"]
+
+
 @dataclass(frozen=True, slots=True)
-class LatencyP99:
-    """A time at p99 is at most ``at_most_ms``, by the run on ``suite``, or by the newest run when that is None."""
+class Latency:
+    """A time's quantile is at most ``at_most_ms``, by the run on ``suite``, or by the newest run when that is None."""
 
     hard: ClassVar[bool] = False
 
-    name: Literal["ttft_p99_ms", "total_p99_ms"]
+    name: TimeName
     at_most_ms: float
     suite: str | None = None
     language: str | None = None
 
     def judge(self, route: Route, evidence: Evidence) -> Finding:
-        card = timed_scorecard(evidence, route, self.suite, self.language)
+        card = timed_scorecard(evidence, route, self.name, self.suite, self.language)
         figure: float | None = getattr(card, self.name, None)
-        what = "first token" if self.name == "ttft_p99_ms" else "whole request"
+        what = "first token" if self.name.startswith("ttft") else "whole request"
         if card is None or figure is None:
-            return _unmeasured(self.name, f"no run has timed the {what} at revision {route.revision.id}")
-        if (refusal := _refusal(self.name, card)) is not None:
-            return refusal
+            return unmeasured(self.name, f"no run has timed the {what} at revision {route.revision.id}")
+        if (refused := refusal(self.name, card)) is not None:
+            return refused
         kept = figure <= self.at_most_ms
         reason = (
-            f"{what} at p99 is {figure:,.0f} ms on {card.suite}, {'within' if kept else 'above'}"
-            f" the required {self.at_most_ms:,.0f} ms; run {card.run_id}"
+            f"{what} at {self.name.split('_')[1]} is {figure:,.0f} ms on {card.suite}, {'within' if kept else 'above'}"
+            f" the required {self.at_most_ms:,.0f} ms"
         )
-        return Finding(self.name, kept, reason, figure, card.run_id)
+        return found(self.name, card, kept, reason, figure)
 
 
-@dataclass(frozen=True, slots=True)
-class ResidencyIs:
-    """Where the prompt may go."""
-
-    name: ClassVar[str] = "residency"
-    hard: ClassVar[bool] = True
-
-    residency: Residency
-
-    def judge(self, route: Route, evidence: Evidence) -> Finding:
-        kept = route.residency == self.residency
-        reason = f"residency is {route.residency}"
-        return Finding(self.name, kept, reason if kept else f"{reason}, not the required {self.residency}")
-
-
-@dataclass(frozen=True, slots=True)
-class LicenceIn:
-    """The model's licence is one of those allowed."""
-
-    name: ClassVar[str] = "licence"
-    hard: ClassVar[bool] = True
-
-    allowed: frozenset[str]
-
-    def judge(self, route: Route, evidence: Evidence) -> Finding:
-        kept = route.licence in self.allowed
-        reason = f"licence is {route.licence}" if route.licence else "no licence is declared"
-        return Finding(self.name, kept, reason if kept else f"{reason}; allowed: {listed(self.allowed)}")
-
-
-@dataclass(frozen=True, slots=True)
-class OpenWeights:
-    """The model's weights are open, or are closed. A route that declares neither is dropped."""
-
-    name: ClassVar[str] = "open_weights"
-    hard: ClassVar[bool] = True
-
-    required: bool
-
-    def judge(self, route: Route, evidence: Evidence) -> Finding:
-        kept = route.open_weights is self.required
-        reason = {None: "nothing is declared of its weights", True: "weights are open", False: "weights are closed"}
-        wanted = "" if kept else f"; {'open' if self.required else 'closed'} weights are required"
-        return Finding(self.name, kept, reason[route.open_weights] + wanted)
-
-
-@dataclass(frozen=True, slots=True)
-class ContextAtLeast:
-    """The route declares a context window of at least so many tokens."""
-
-    name: ClassVar[str] = "context"
-    hard: ClassVar[bool] = True
-
-    tokens: int
-
-    def judge(self, route: Route, evidence: Evidence) -> Finding:
-        if route.context_window is None:
-            return Finding(self.name, False, f"no context window is declared; {self.tokens:,} tokens are required")
-        kept = route.context_window >= self.tokens
-        relation = "covers" if kept else "is below"
-        reason = f"context window of {route.context_window:,} tokens {relation} the required {self.tokens:,}"
-        return Finding(self.name, kept, reason, route.context_window)
-
-
-@dataclass(frozen=True, slots=True)
-class LanguagesInclude:
-    """The route may be used for every one of these programming languages."""
-
-    name: ClassVar[str] = "languages"
-    hard: ClassVar[bool] = True
-
-    languages: frozenset[str]
-
-    def judge(self, route: Route, evidence: Evidence) -> Finding:
-        missing = frozenset[str]() if route.languages is None else self.languages - route.languages
-        if missing:
-            return Finding(self.name, False, f"not to be used for {listed(missing)}, which the policy requires")
-        return Finding(self.name, True, f"may be used for {listed(self.languages)}")
-
-
-def timed_scorecard(evidence: Evidence, route: Route, suite: str | None, language: str | None) -> Scorecard | None:
-    """The scorecard whose times count: the one on ``suite``, or the newest whole one that has times."""
+def timed_scorecard(
+    evidence: Evidence, route: Route, time: TimeName, suite: str | None, language: str | None
+) -> Scorecard | None:
+    """The scorecard whose times count: the one on ``suite``, or the newest whole one that has this time."""
     if suite is not None:
         return evidence.scorecard(route.name, route.revision.id, suite, language)
     cards = evidence.of_revision(route.name, route.revision.id)
-    return next((card for card in cards if not card.partial and card.ttft_p50_ms is not None), None)
+    return next((card for card in cards if not card.partial and getattr(card, time) is not None), None)
 
 
 def listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _unmeasured(requirement: str, reason: str) -> Finding:
+def unmeasured(requirement: str, reason: str) -> Finding:
     return Finding(requirement, False, reason, measured=False)
 
 
-def _refusal(requirement: str, card: Scorecard) -> Finding | None:
+def found(
+    requirement: str, card: Scorecard, kept: bool, reason: str, figure: float | None = None, *, measured: bool = True
+) -> Finding:
+    """A finding that rests on ``card``, and says so."""
+    source = f"run {card.run_id}" if card.origin == "measured" else f"published, not measured: {card.run_id}"
+    return Finding(requirement, kept, f"{reason}; {source}", figure, card.run_id, measured, card.origin)
+
+
+def refusal(requirement: str, card: Scorecard) -> Finding | None:
     """A gate believes only whole scorecards in which nearly every sample was scored."""
     if card.partial:
-        reason = f"run {card.run_id} asked only a part of {card.suite}, and a gate needs the whole suite"
-        return Finding(requirement, False, reason, None, card.run_id, measured=False)
+        reason = f"only a part of {card.suite} was asked, and a gate needs the whole suite"
+        return found(requirement, card, False, reason, measured=False)
     unscored = card.no_answer + card.unscorable
     if unscored > MAX_UNSCORED_SHARE * card.asked:
         reason = (
             f"{unscored} of {card.asked} samples have no score ({card.no_answer} no_answer, {card.unscorable}"
-            f" unscorable), more than the {MAX_UNSCORED_SHARE:.0%} that a gate accepts; run {card.run_id}"
+            f" unscorable), more than the {MAX_UNSCORED_SHARE:.0%} that a gate accepts"
         )
-        return Finding(requirement, False, reason, unscored / card.asked, card.run_id)
+        return found(requirement, card, False, reason, unscored / card.asked)
     return None

@@ -37,7 +37,7 @@ class Scorecard:
     measured_at: str
     """ISO 8601, UTC."""
     tasks: int
-    """Tasks with at least one scored sample."""
+    """Tasks with at least one scored sample. 0 beside a published ``pass_at_1`` that does not say how many."""
     repetitions: int
     asked: int
     scored: int
@@ -74,6 +74,10 @@ class Evidence(Protocol):
         ``language`` None asks for the whole suite: its only language, or else all of them together, if such a scorecard
         is there.
         """
+        ...
+
+    def of_origin(self, origin: Origin) -> "Evidence":
+        """The measured scorecards alone, or the published ones alone, which are about a model: any revision."""
         ...
 
     def of_revision(self, route: str, revision: str) -> tuple[Scorecard, ...]:

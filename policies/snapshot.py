@@ -1,15 +1,17 @@
 """All scorecards at one version: the evidence that a gateway holds in memory, and its JSON form."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from types import MappingProxyType
+from typing import TypeVar
 
 import msgspec
 
-from policies.scorecard import ALL_LANGUAGES, Scorecard
+from policies.scorecard import ALL_LANGUAGES, Evidence, Origin, Scorecard
 
+_Key = TypeVar("_Key", bound=Hashable)
 _FIELDS = tuple(item.name for item in fields(Scorecard))
 _COUNTS = ("tasks", "repetitions", "asked", "scored", "no_answer", "unscorable")
 _TOTALS = ("input_tokens", "output_tokens", "cost_nanousd")
@@ -21,24 +23,44 @@ class InvalidScorecard(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class _Published:
+    """Implements :class:`policies.scorecard.Evidence` with what others published about a route's model."""
+
+    by_route: Mapping[str, tuple[Scorecard, ...]]
+
+    def scorecard(self, route: str, revision: str, suite: str, language: str | None) -> Scorecard | None:
+        return _find(self.of_revision(route, revision), suite, language)
+
+    def of_revision(self, route: str, revision: str) -> tuple[Scorecard, ...]:
+        return self.by_route.get(route, ())
+
+    def of_origin(self, origin: Origin) -> Evidence:
+        return self if origin == "published" else Snapshot()
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Implements :class:`policies.scorecard.Evidence`. Only measured scorecards are evidence, never published ones."""
+    """Implements :class:`policies.scorecard.Evidence` with the measured scorecards; published ones stand apart."""
 
     version: int = 0
     scorecards: tuple[Scorecard, ...] = ()
     _by_revision: Mapping[tuple[str, str], tuple[Scorecard, ...]] = field(init=False, repr=False, compare=False)
+    _published: _Published = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_revision", _newest_by_revision(self.scorecards))
+        measured = _newest(card for card in self.scorecards if card.origin == "measured")
+        published = _newest(card for card in self.scorecards if card.origin == "published")
+        object.__setattr__(self, "_by_revision", _grouped(measured, lambda card: (card.route, card.revision)))
+        object.__setattr__(self, "_published", _Published(_grouped(published, lambda card: card.route)))
 
     def scorecard(self, route: str, revision: str, suite: str, language: str | None) -> Scorecard | None:
-        found = [card for card in self.of_revision(route, revision) if card.suite == suite]
-        if language is not None or len(found) > 1:
-            found = [card for card in found if card.language == (language or ALL_LANGUAGES)]
-        return found[0] if found else None
+        return _find(self.of_revision(route, revision), suite, language)
 
     def of_revision(self, route: str, revision: str) -> tuple[Scorecard, ...]:
         return self._by_revision.get((route, revision), ())
+
+    def of_origin(self, origin: Origin) -> Evidence:
+        return self if origin == "measured" else self._published
 
     def encode(self) -> bytes:
         return msgspec.json.encode({"version": self.version, "scorecards": self.scorecards})
@@ -82,16 +104,28 @@ def _age(card: Scorecard) -> tuple[bool, datetime, str]:
     return not card.partial, datetime.fromisoformat(card.measured_at), card.run_id
 
 
-def _newest_by_revision(cards: Iterable[Scorecard]) -> Mapping[tuple[str, str], tuple[Scorecard, ...]]:
+def _find(cards: Iterable[Scorecard], suite: str, language: str | None) -> Scorecard | None:
+    found = [card for card in cards if card.suite == suite]
+    if language is not None or len(found) > 1:
+        found = [card for card in found if card.language == (language or ALL_LANGUAGES)]
+    return found[0] if found else None
+
+
+def _newest(cards: Iterable[Scorecard]) -> list[Scorecard]:
+    """One for each revision, suite and language, newest first."""
     chosen: dict[tuple[str, str, str, str], Scorecard] = {}
     for card in cards:
-        if card.origin == "measured":
-            key = (card.route, card.revision, card.suite, card.language)
-            chosen[key] = newest((chosen[key], card)) if key in chosen else card
-    grouped: dict[tuple[str, str], list[Scorecard]] = {}
-    for card in sorted(chosen.values(), key=lambda card: (datetime.fromisoformat(card.measured_at), card.run_id)):
-        grouped.setdefault((card.route, card.revision), []).append(card)
-    return MappingProxyType({key: tuple(reversed(found)) for key, found in grouped.items()})
+        key = (card.route, card.revision, card.suite, card.language)
+        chosen[key] = newest((chosen[key], card)) if key in chosen else card
+    by_age = sorted(chosen.values(), key=lambda card: (datetime.fromisoformat(card.measured_at), card.run_id))
+    return by_age[::-1]
+
+
+def _grouped(cards: Iterable[Scorecard], key: Callable[[Scorecard], _Key]) -> Mapping[_Key, tuple[Scorecard, ...]]:
+    grouped: dict[_Key, list[Scorecard]] = {}
+    for card in cards:
+        grouped.setdefault(key(card), []).append(card)
+    return MappingProxyType({group: tuple(found) for group, found in grouped.items()})
 
 
 def _scorecard(data: object) -> Scorecard:
@@ -122,7 +156,11 @@ def _broken_rules(card: Scorecard) -> Iterable[tuple[bool, str]]:
     yield bool(card.statuses) and statuses != card.asked, f"statuses sum to {statuses}, and asked is {card.asked}"
     most = card.tasks * card.repetitions
     yield not card.tasks <= card.scored <= most, f"{card.scored} scored samples do not fit {card.tasks} tasks"
-    yield (card.pass_at_1 is None) != (card.tasks == 0), "pass_at_1 is null when and only when no task was scored"
+    untold = card.origin == "published" and card.tasks == 0  # a mean without its number of tasks
+    yield (
+        not untold and (card.pass_at_1 is None) != (card.tasks == 0),
+        "pass_at_1 is null when and only when no task was scored",
+    )
     yield from _broken_units(card)
     shares = (card.pass_at_1, card.base_pass_at_1)
     yield any(not 0 <= share <= 1 for share in shares if share is not None), "pass_at_1 lies between 0 and 1"

@@ -22,15 +22,24 @@ base_url_option: Callable[[Any], Any] = click.option(
 
 def get_json(base_url: str, path: str, params: Mapping[str, str | int] | None = None) -> Any:
     """The decoded answer to `GET base_url/path`; raises a Failure that says what to do."""
+    return _ask("GET", base_url, path, params=params)
+
+
+def post_json(base_url: str, path: str, content: object) -> Any:
+    """The same for `POST base_url/path`."""
+    return _ask("POST", base_url, path, json=content)
+
+
+def _ask(method: str, base_url: str, path: str, **content: Any) -> Any:
     key = os.environ.get("WEIGHBRIDGE_API_KEY")
     headers = {"authorization": f"Bearer {key}"} if key else {}
     url = f"{base_url.rstrip('/')}/{path}"
     try:
-        response = httpx.get(url, params=params, headers=headers, timeout=30)
+        response = httpx.request(method, url, headers=headers, timeout=30, **content)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         advice = "start one with `weighbridge serve --config FILE`, or name it with --base-url"
         raise MissingFailure(f"no gateway answers at {base_url} ({error}); {advice}") from error
-    if response.status_code != 200:
+    if not response.is_success:
         raise _refusal(response, base_url)
     try:
         return response.json()

@@ -122,7 +122,7 @@ def _results(route: str, facts: Facts, keys: Iterable[SuiteKey], cards: Sequence
 
 
 def _result(key: SuiteKey, revision: str | None, cards: Sequence[Scorecard]) -> SuiteResult:
-    current = [card for card in cards if card.revision == revision]
+    current = [card for card in cards if card.revision == revision or card.origin == "published"]
     if current:
         card = newest(current)
         return SuiteResult(*key, card, "partial suite" if card.partial else "")

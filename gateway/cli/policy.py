@@ -1,24 +1,33 @@
-"""`weighbridge policy`: what a running gateway would decide, and why."""
+"""`weighbridge policy`: what a running gateway would decide, and why; the presets, and published figures."""
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import click
 
 from evaluator.figures import dollars, milliseconds, share
-from gateway.cli.failure import Failure, MissingFailure
-from gateway.cli.gateway_client import base_url_option, get_json
+from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
+from gateway.cli.gateway_client import base_url_option, get_json, post_json
 from gateway.cli.table import wrapped
+from gateway.config.names import did_you_mean
+from gateway.config.presets import PRESETS
+from policies.scorecard import Scorecard
+from policies.snapshot import Snapshot
 
-_ALWAYS_ASKED = frozenset({"request_context", "request_language", "available"})
+_ALWAYS_ASKED = frozenset(
+    {"request_context", "request_output", "request_language", "request_capabilities", "available"}
+)
+_PUBLISHED = Path(__file__).parents[2] / "deploy" / "published" / "johal-2026.json"
 _INDENT = " " * 12
 
 
 @click.group()
 def command() -> None:
-    """Ask a running gateway about its policies."""
+    """Presets, published figures, and what a running gateway's policies decide."""
 
 
 @command.command()
@@ -51,11 +60,57 @@ def explain(
         raise Failure(f"no route may serve this under policy '{name}'")
 
 
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the presets as one JSON object.")
+def presets(as_json: bool) -> None:
+    """List the policies that are shipped; `policies: {NAME: {preset: PRESET}}` uses one."""
+    if as_json:
+        click.echo(json.dumps({name: asdict(preset) for name, preset in PRESETS.items()}, indent=2))
+        return
+    for name, preset in PRESETS.items():
+        click.echo(wrapped(preset.rule, f"{name}: ", "    "))
+
+
+@command.command()
+@click.option("--route", "routes", multiple=True, metavar="ROUTE=FIGURES", help="A route of yours, and whose it has.")
+@base_url_option
+@click.option("--json", "as_json", is_flag=True, help="Print the scorecards, and load nothing.")
+def published(routes: tuple[str, ...], base_url: str, as_json: bool) -> None:
+    """Load the shipped published figures into a running gateway, as scorecards of origin `published`.
+
+    They are of llama-3.1-70b, mixtral-8x22b and claude-3.5-sonnet, for routes of those names, or of those given by
+    --route. They are shown apart from what was measured, and only policies with `evidence: published` go by them.
+    """
+    cards = Snapshot.decode(_PUBLISHED.read_bytes()).scorecards
+    if routes:
+        cards = tuple(card for named in routes for card in _renamed(named, cards))
+    content = {"scorecards": [asdict(card) for card in cards]}
+    if as_json:
+        click.echo(json.dumps(content, indent=2))
+        return
+    post_json(base_url, "scorecards", content)
+    names = ", ".join(dict.fromkeys(card.route for card in cards))
+    click.echo(f"{len(cards)} published scorecards loaded, for {names}")
+
+
+def _renamed(named: str, cards: tuple[Scorecard, ...]) -> list[Scorecard]:
+    route, equals, figures = named.partition("=")
+    of_model = [replace(card, route=route) for card in cards if card.route == figures]
+    if not route or not equals or not of_model:
+        known = {card.route for card in cards}
+        raise ConfigFailure(
+            f"--route {named}: not ROUTE=FIGURES with published figures; {did_you_mean(figures, known)}"
+        )
+    return of_model
+
+
 def _lines(explanation: dict[str, Any]) -> Iterator[str]:
     otherwise = explanation["otherwise"]
     when_none = "refuse the request" if otherwise == "refuse" else otherwise
     yield f"policy {explanation['policy']}: {explanation['objective']}"
     yield f"  when no route keeps every requirement: {when_none}; unmeasured routes: {explanation['unmeasured']}"
+    if explanation["evidence"] == "published":
+        yield "  goes by published figures, and by no measured ones"
     request = explanation["request"]
     max_tokens = "no max_tokens" if request["max_tokens"] is None else f"max_tokens {request['max_tokens']:,}"
     language = request["language"] or "not known"
@@ -82,5 +137,10 @@ def _figure(figure: dict[str, Any]) -> str:
     value, meaning = figure["value"], figure["meaning"]
     if value is None:
         return f"unmeasured: {meaning}"
-    shown = {"nanousd": dollars, "share": share, "ms": milliseconds}[figure["unit"]](value)
-    return f"{shown} {meaning}" + (f"; run {figure['run_id']}" if figure["run_id"] else "")
+    shown = {"nanousd": dollars, "share": share, "ms": milliseconds, "score": _score}[figure["unit"]](value)
+    source = "; run" if figure["origin"] == "measured" else "; published, not measured:"
+    return f"{shown} {meaning}" + (f"{source} {figure['run_id']}" if figure["run_id"] else "")
+
+
+def _score(value: float) -> str:
+    return f"score {value:.3f} (less is better)"

@@ -1,7 +1,9 @@
 """From the file's sections to the plain types that the rooms work with."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from backends.claude_prices import known_models
@@ -13,24 +15,27 @@ from gateway.config.config import Cache, Server, Telemetry
 from gateway.config.schema import (
     CacheSection,
     ConfigSection,
+    CostSection,
     FimSection,
     PolicySection,
     PriceSection,
     RequireSection,
     RouteSection,
+    Section,
 )
 from gateway.limits import Limits
-from policies.policy import Policy
-from policies.requirements import (
+from policies.costs import CostName, CostPerMonth, MeasuredCost, PricePer1k
+from policies.facts import (
     ContextAtLeast,
+    HasCapabilities,
     LanguagesInclude,
-    LatencyP99,
     LicenceIn,
     OpenWeights,
-    PassAt1,
-    Requirement,
+    OutputAtLeast,
     ResidencyIs,
 )
+from policies.policy import Measure, Policy
+from policies.requirements import Latency, PassAt1, Requirement, TimeName
 
 IMPLICIT_POLICY = "auto"
 
@@ -55,6 +60,7 @@ def route(name: str, section: RouteSection, directory: Path) -> Route:
         open_weights=section.open_weights,
         fine_tuning=section.fine_tuning,
         languages=frozenset(section.languages.only) if section.languages else None,
+        capabilities=_given(section.capabilities),
         revision=Revision(section.revision),
         tool_types=frozenset(section.tool_types),
         unsupported_tools=section.unsupported_tools,
@@ -81,7 +87,16 @@ def policies(section: ConfigSection) -> dict[str, Policy]:
 
 
 def policy(name: str, section: PolicySection) -> Policy:
-    return Policy(name, section.objective, _requirements(section.require), section.otherwise, section.unmeasured)
+    weights: dict[Measure, float] = _given(section.weights)
+    return Policy(
+        name,
+        section.objective,
+        (*_facts(section.require), *_evidence(section.require)),
+        section.otherwise,
+        section.unmeasured,
+        section.evidence,
+        tuple(weights.items()),
+    )
 
 
 def server(section: ConfigSection) -> Server:
@@ -110,6 +125,10 @@ def _price(section: PriceSection | None) -> Price:
     return Price(nano(section.input or 0), nano(section.output or 0), cached, write, write_1h)
 
 
+def _given(section: Section | None) -> dict[Any, Any]:
+    return section.model_dump(exclude_none=True) if section else {}
+
+
 def _fim(section: FimSection | None, model: str) -> FimTemplate | None:
     """What the file says, or else what is known of the model."""
     if section is None:
@@ -131,25 +150,46 @@ def _headers(section: RouteSection) -> dict[str, str]:
     return headers
 
 
-def _requirements(section: RequireSection) -> tuple[Requirement, ...]:
-    """Facts first: they are what a person looks at first. Times are those of the suite that correctness is asked on."""
-    found: list[Requirement] = []
+_TIMES: tuple[TimeName, ...] = ("ttft_p50_ms", "ttft_p99_ms", "total_p50_ms", "total_p99_ms")
+
+
+def _facts(section: RequireSection) -> Iterator[Requirement]:
     if section.residency is not None:
-        found.append(ResidencyIs(section.residency))
+        yield ResidencyIs(section.residency)
     if section.licence is not None:
-        found.append(LicenceIn(frozenset(section.licence)))
+        yield LicenceIn(frozenset(section.licence))
     if section.open_weights is not None:
-        found.append(OpenWeights(section.open_weights))
+        yield OpenWeights(section.open_weights)
     if section.context is not None:
-        found.append(ContextAtLeast(section.context))
+        yield ContextAtLeast(section.context)
+    if section.output is not None:
+        yield OutputAtLeast(section.output)
+    if section.capabilities is not None:
+        yield HasCapabilities(frozenset(section.capabilities))
     if section.languages is not None:
-        found.append(LanguagesInclude(frozenset(section.languages)))
+        yield LanguagesInclude(frozenset(section.languages))
+    if section.cost is not None:
+        yield from _price_limits(section.cost)
+
+
+def _price_limits(section: CostSection) -> Iterator[Requirement]:
+    if section.per_1k_tokens_usd is not None:
+        yield PricePer1k(nano(section.per_1k_tokens_usd))
+    if section.per_month_usd is not None and section.tokens_per_month is not None:
+        yield CostPerMonth(section.tokens_per_month, nano(section.per_month_usd))
+
+
+def _evidence(section: RequireSection) -> Iterator[Requirement]:
+    """Times and costs are those of the suite that correctness is asked on."""
     suite, language = None, None
     if (gate := section.pass_at_1) is not None:
         suite, language = gate.suite, gate.language
-        found.append(PassAt1(suite, gate.at_least, language, gate.confidence, gate.min_tasks))
-    if section.ttft_p99_ms is not None:
-        found.append(LatencyP99("ttft_p99_ms", section.ttft_p99_ms, suite, language))
-    if section.total_p99_ms is not None:
-        found.append(LatencyP99("total_p99_ms", section.total_p99_ms, suite, language))
-    return tuple(found)
+        yield PassAt1(suite, gate.at_least, language, gate.confidence, gate.min_tasks)
+    for time in _TIMES:
+        if (at_most_ms := getattr(section, time)) is not None:
+            yield Latency(time, at_most_ms, suite, language)
+    names: tuple[CostName, ...] = ("cost_per_request", "cost_per_solved_task")
+    for name in names:
+        at_most = getattr(section.cost, f"{name.removeprefix('cost_')}_usd", None)
+        if at_most is not None:
+            yield MeasuredCost(name, nano(at_most), suite, language)

@@ -13,7 +13,8 @@ from backends.route import Route
 from gateway.config.build import replica_base
 from gateway.config.names import did_you_mean
 from gateway.config.problem import Location, Report
-from gateway.config.schema import ConfigSection, FimSection, RouteSection
+from gateway.config.schema import ConfigSection, FimSection, PolicySection, RouteSection
+from policies.costs import CostPerMonth, PricePer1k
 from policies.policy import Policy
 from policies.snapshot import Snapshot
 
@@ -62,6 +63,8 @@ def check_names(values: Mapping[str, object]) -> Iterator[Report]:
 def check_section(section: ConfigSection, directory: Path) -> Iterator[Report]:
     for name, route in section.routes.items():
         yield from _check_route(("routes", name), route, directory)
+    for name, policy in (section.policies or {}).items():
+        yield from _check_policy(("policies", name), policy)
     host = section.server.host
     if host is not None and not is_loopback(host) and section.api_key is None:
         fix = "set WEIGHBRIDGE_API_KEY and write `api_key: ${WEIGHBRIDGE_API_KEY}`, or use host 127.0.0.1"
@@ -94,11 +97,31 @@ def check_policies(policies: Mapping[str, Policy], routes: Mapping[str, Route]) 
 
 def check_prices(section: ConfigSection, policies: Mapping[str, Policy]) -> Iterator[Report]:
     """Worth a warning, no more: a route without a price counts as free."""
-    by_price = [name for name, policy in policies.items() if "cheapest" in (policy.objective, policy.otherwise)]
+    by_price = [name for name, policy in policies.items() if _goes_by_price(policy)]
     for name, route in section.routes.items():
         if route.price is None and route.backend != "claude" and by_price and len(section.routes) > 1:
             fix = "write `price: {input: ..., output: ...}` in USD per million tokens"
             yield ("routes", name), f"has no price, so it is free to the policy '{by_price[0]}'", fix
+
+
+def _goes_by_price(policy: Policy) -> bool:
+    objectives = {policy.objective, policy.otherwise}
+    if "weighted" in objectives:
+        objectives |= {measure for measure, _ in policy.weights}
+    return "cheapest" in objectives or any(isinstance(r, PricePer1k | CostPerMonth) for r in policy.requirements)
+
+
+def _check_policy(at: Location, policy: PolicySection) -> Iterator[Report]:
+    weighted = "weighted" in (policy.objective, policy.otherwise)
+    if weighted and (policy.weights is None or not policy.weights.model_fields_set):
+        fix = "write what each measure counts, for example `weights: {cheapest: 1, most_accurate: 4}`"
+        yield (*at, "weights"), "missing: the objective is `weighted`", fix
+    if policy.weights is not None and not weighted:
+        yield (*at, "weights"), "belongs to the objective `weighted`", "remove it, or write `objective: weighted`"
+    cost = policy.require.cost
+    if cost is not None and (cost.per_month_usd is None) != (cost.tokens_per_month is None):
+        fix = "write both, for example `{per_month_usd: 5000, tokens_per_month: 3000000000}`"
+        yield (*at, "require", "cost"), "a month's cost needs a sum and its number of tokens", fix
 
 
 def _first(reasons: Iterator[str]) -> Iterator[str]:

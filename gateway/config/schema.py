@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 
-from backends.route import Residency, UnsupportedTools
+from backends.route import Capability, Residency, UnsupportedTools
+from gateway.config.presets import PresetName, with_preset
 from gateway.config.problem import Location
 from policies.policy import Objective, Otherwise, Unmeasured
+from policies.scorecard import Origin
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 
@@ -53,7 +55,9 @@ Language = Annotated[str, AfterValidator(str.lower), Field(min_length=1)]
 Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
 Words = Annotated[list[Annotated[str, Field(min_length=1)]], BeforeValidator(_listed), Field(min_length=1)]
 Languages = Annotated[list[Language], BeforeValidator(_listed), Field(min_length=1)]
+Capabilities = Annotated[list[Capability], BeforeValidator(_listed), Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
+Weight = Annotated[float, Field(gt=0, le=1_000_000)]
 Usd = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -86,6 +90,14 @@ class RouteLanguagesSection(Section):
     only: Languages = Field(examples=["[python, rust]"])
 
 
+class CapabilitiesSection(Section):
+    tools: bool | None = Field(default=None, examples=["true"])
+    vision: bool | None = Field(default=None, examples=["false"])
+    json_schema: bool | None = Field(default=None, examples=["true"])
+    logprobs: bool | None = Field(default=None, examples=["true"])
+    fill_in_the_middle: bool | None = Field(default=None, examples=["true"])
+
+
 class FimSection(Section):
     template: FimName | None = Field(default=None, examples=["qwen-coder"])
     prompt: Text | None = Field(default=None, examples=['"<PRE> {prefix} <SUF>{suffix} <MID>"'])
@@ -110,6 +122,7 @@ class RouteSection(Section):
     languages: RouteLanguagesSection | None = Field(default=None, examples=["{only: [python, rust]}"])
     unsupported_tools: UnsupportedTools = Field(default="pass", examples=["drop"])
     tool_types: Words = Field(default=["function"], examples=["[function, custom]"])
+    capabilities: CapabilitiesSection | None = Field(default=None, examples=["{tools: true, vision: false}"])
     api_key: Secret | None = Field(default=None, examples=["${UPSTREAM_API_KEY}"])
     headers: dict[str, Secret] = Field(default_factory=dict, examples=["{x-team: assistants}"])
     fim: Annotated[FimSection, BeforeValidator(_template)] | None = Field(default=None, examples=["qwen-coder"])
@@ -124,15 +137,35 @@ class PassAt1Section(Section):
     min_tasks: int = Field(default=1, ge=1, examples=["100"])
 
 
+class CostSection(Section):
+    per_request_usd: Usd | None = Field(default=None, examples=["0.002"])
+    per_1k_tokens_usd: Usd | None = Field(default=None, examples=["0.0025"])
+    per_solved_task_usd: Usd | None = Field(default=None, examples=["0.005"])
+    per_month_usd: Usd | None = Field(default=None, examples=["5000"])
+    tokens_per_month: int | None = Field(default=None, ge=1, examples=["3000000000"])
+
+
 class RequireSection(Section):
     pass_at_1: PassAt1Section | None = Field(default=None, examples=["{suite: humaneval+, at_least: 0.80}"])
+    ttft_p50_ms: float | None = Field(default=None, gt=0, examples=["500"])
     ttft_p99_ms: float | None = Field(default=None, gt=0, examples=["2500"])
+    total_p50_ms: float | None = Field(default=None, gt=0, examples=["4000"])
     total_p99_ms: float | None = Field(default=None, gt=0, examples=["10000"])
+    cost: CostSection | None = Field(default=None, examples=["{per_1k_tokens_usd: 0.0025}"])
     residency: Residency | None = Field(default=None, examples=["self_hosted"])
     licence: Words | None = Field(default=None, examples=["[apache-2.0, mit]"])
     open_weights: bool | None = Field(default=None, examples=["true"])
     context: int | None = Field(default=None, ge=1, examples=["128000"])
+    output: int | None = Field(default=None, ge=1, examples=["8000"])
+    capabilities: Capabilities | None = Field(default=None, examples=["[tools, json_schema]"])
     languages: Languages | None = Field(default=None, examples=["[python, rust]"])
+
+
+class WeightsSection(Section):
+    cheapest: Weight | None = Field(default=None, examples=["1"])
+    cheapest_per_solved_task: Weight | None = Field(default=None, examples=["1"])
+    most_accurate: Weight | None = Field(default=None, examples=["4"])
+    fastest: Weight | None = Field(default=None, examples=["0.5"])
 
 
 class PolicySection(Section):
@@ -140,6 +173,14 @@ class PolicySection(Section):
     require: RequireSection = Field(default=RequireSection(), examples=["{residency: self_hosted}"])
     otherwise: Otherwise = Field(default="refuse", examples=["most_accurate"])
     unmeasured: Unmeasured = Field(default="refuse", examples=["allow"])
+    evidence: Origin = Field(default="measured", examples=["published"])
+    preset: PresetName | None = Field(default=None, examples=["in-house-rust"])
+    weights: WeightsSection | None = Field(default=None, examples=["{cheapest: 1, most_accurate: 4}"])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, values: object) -> object:
+        return with_preset(values) if isinstance(values, dict) else values
 
 
 class ServerSection(Section):

@@ -10,16 +10,9 @@ from backends.price import Price
 from gateway.config import Config, ConfigError, is_loopback, load_config
 from gateway.config.config import Telemetry
 from gateway.config.schema import keys_at
+from policies.facts import ContextAtLeast, LanguagesInclude, LicenceIn, OpenWeights, ResidencyIs
 from policies.policy import Policy
-from policies.requirements import (
-    ContextAtLeast,
-    LanguagesInclude,
-    LatencyP99,
-    LicenceIn,
-    OpenWeights,
-    PassAt1,
-    ResidencyIs,
-)
+from policies.requirements import Latency, PassAt1
 
 Load = Callable[..., Config]
 
@@ -128,8 +121,8 @@ def test_every_setting_arrives_where_it_belongs(load: Load, tmp_path: Path) -> N
                 ContextAtLeast(64000),
                 LanguagesInclude(frozenset({"rust"})),
                 PassAt1("humaneval+", 0.80, "python", 0.9, 100),
-                LatencyP99("ttft_p99_ms", 2500, "humaneval+", "python"),
-                LatencyP99("total_p99_ms", 9000, "humaneval+", "python"),
+                Latency("ttft_p99_ms", 2500, "humaneval+", "python"),
+                Latency("total_p99_ms", 9000, "humaneval+", "python"),
             ),
             "most_accurate",
             "allow",

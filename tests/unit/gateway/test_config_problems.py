@@ -87,7 +87,7 @@ def test_a_faulty_route_names_line_key_and_fix(tmp_path: Path, route: str, probl
         ("policies: {p: {objectiv: cheapest}}", "3: policies.p.objectiv: unknown key; did you mean 'objective'?"),
         (
             "policies: {p: {objective: fast}}",
-            "3: policies.p.objective: 'fast' is not one of cheapest, most_accurate, fastest;",
+            "3: policies.p.objective: 'fast' is not one of cheapest, cheapest_per_solved_task,",
         ),
         ("policies: {p: {require: {pass_at_1: {at_least: 0.8}}}}", "3: policies.p.require.pass_at_1.suite: missing;"),
         (

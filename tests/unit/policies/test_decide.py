@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from backends.price import Price
 from backends.route import Revision, Route
 from policies.decide import compile_policy, decide
+from policies.facts import ResidencyIs
 from policies.policy import Policy
 from policies.request import RequestTraits
-from policies.requirements import LatencyP99, PassAt1, Requirement, ResidencyIs
+from policies.requirements import Latency, PassAt1, Requirement
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot
 
@@ -145,15 +146,23 @@ def test_a_request_must_fit_the_window_and_the_languages() -> None:
 
 def test_explanation_shows_every_route_figure_and_run_as_json(make_card: MakeCard) -> None:
     evidence = Snapshot(1, (make_card("cheap", REVISION, 0.5, run_id="r-1"), make_card("dear", REVISION, 0.95)))
-    policy = Policy("auto", "cheapest", (GATE, LatencyP99("ttft_p99_ms", 2500, "humaneval+")))
+    policy = Policy("auto", "cheapest", (GATE, Latency("ttft_p99_ms", 2500, "humaneval+")))
     explained = json.loads(json.dumps(decide(policy, [CHEAP, DEAR], evidence, RequestTraits(5, 7, "python")).explain()))
     assert explained["chosen"] == "dear"
-    assert explained["request"] == {"input_tokens_estimate": 5, "max_tokens": 7, "language": "python"}
+    assert explained["request"] == {"input_tokens_estimate": 5, "max_tokens": 7, "language": "python", "needs": []}
     assert [(row["route"], row["kept"]) for row in explained["routes"]] == [("dear", True), ("cheap", False)]
     gate = explained["routes"][1]["findings"][0]
     assert gate["requirement"] == "pass_at_1" and not gate["kept"] and gate["run_id"] == "r-1"
     asked = [finding["requirement"] for finding in explained["routes"][0]["findings"]]
-    assert asked == ["pass_at_1", "ttft_p99_ms", "request_context", "request_language", "available"]
+    assert asked == [
+        "pass_at_1",
+        "ttft_p99_ms",
+        "request_context",
+        "request_output",
+        "request_language",
+        "request_capabilities",
+        "available",
+    ]
 
 
 # Wild routes, evidence, policies and requests.
@@ -162,7 +171,7 @@ requirements = st.lists(
     st.one_of(
         st.builds(ResidencyIs, st.sampled_from(["self_hosted", "third_party"])),
         st.builds(PassAt1, st.just("humaneval+"), st.floats(0.01, 0.99)),
-        st.builds(LatencyP99, st.sampled_from(["ttft_p99_ms", "total_p99_ms"]), st.floats(1, 5000)),
+        st.builds(Latency, st.sampled_from(["ttft_p99_ms", "total_p99_ms"]), st.floats(1, 5000)),
     ),
     max_size=4,
 ).map(tuple)

@@ -5,16 +5,14 @@ import pytest
 
 from backends.price import Price
 from backends.route import Revision, Route
-from policies.requirements import (
+from policies.facts import (
     ContextAtLeast,
     LanguagesInclude,
-    LatencyP99,
     LicenceIn,
     OpenWeights,
-    PassAt1,
-    Requirement,
     ResidencyIs,
 )
+from policies.requirements import Latency, PassAt1, Requirement
 from policies.scorecard import Scorecard, Unit
 from policies.snapshot import Snapshot
 
@@ -47,7 +45,7 @@ def test_a_bound_just_below_the_bar_does_not_read_as_if_it_met_it(make_card: Mak
     assert not finding.kept and "at least 0.799 with" in finding.reason
 
 
-@pytest.mark.parametrize("requirement", [PassAt1("humaneval+", 0.1), LatencyP99("ttft_p99_ms", 9999, "humaneval+")])
+@pytest.mark.parametrize("requirement", [PassAt1("humaneval+", 0.1), Latency("ttft_p99_ms", 9999, "humaneval+")])
 def test_gates_refuse_partial_and_badly_scored_cards(requirement: Requirement, make_card: MakeCard) -> None:
     whole = make_card("a", REVISION, 1.0, tasks=100)
     assert requirement.judge(ROUTE, Snapshot(1, (whole,))).kept
@@ -107,11 +105,11 @@ def test_latency_is_that_of_the_suite_or_of_the_newest_run(make_card: MakeCard) 
     slow = make_card("a", REVISION, ttft_p99_ms=900.0, total_p99_ms=9000.0)
     fast = make_card("a", REVISION, suite="mbpp+", measured_at="2026-02-01T00:00:00Z", ttft_p99_ms=50.0)
     evidence = Snapshot(1, (fast, slow))
-    assert LatencyP99("ttft_p99_ms", 100).judge(ROUTE, evidence).figure == 50.0
-    on_suite = LatencyP99("ttft_p99_ms", 100, "humaneval+").judge(ROUTE, evidence)
+    assert Latency("ttft_p99_ms", 100).judge(ROUTE, evidence).figure == 50.0
+    on_suite = Latency("ttft_p99_ms", 100, "humaneval+").judge(ROUTE, evidence)
     assert on_suite.reason == "first token at p99 is 900 ms on humaneval+, above the required 100 ms; run run-a"
-    assert LatencyP99("total_p99_ms", 9000, "humaneval+").judge(ROUTE, evidence).kept
-    untimed = LatencyP99("total_p99_ms", 100).judge(ROUTE, NOTHING)
+    assert Latency("total_p99_ms", 9000, "humaneval+").judge(ROUTE, evidence).kept
+    untimed = Latency("total_p99_ms", 100).judge(ROUTE, NOTHING)
     assert not untimed.kept and not untimed.measured
 
 
