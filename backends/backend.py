@@ -13,6 +13,7 @@ from backends.route import Revision, Route
 from backends.usage import Usage, UsageSource
 
 WireName = Literal["chat", "completions", "responses", "messages", "count_tokens", "embeddings"]
+Method = Literal["GET", "DELETE", "POST"]
 Trouble = Literal["refused", "timeout", "broken", "malformed", "status"]
 
 
@@ -77,6 +78,14 @@ class Load(NamedTuple):
     """Of its KV cache, the part that running requests hold: 0 to 1."""
 
 
+class Stored(NamedTuple):
+    """A server's answer about a response that it keeps."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
 Deliver = Callable[[list[Piece]], None]
 
 
@@ -138,6 +147,13 @@ class Backend(Protocol):
 
     async def load(self, route: Route, replica: str) -> Load | None:
         """None where it does not say; raises ``BackendError`` when it is not there."""
+        ...
+
+    async def stored(self, route: Route, replica: str, method: Method, path: str) -> Stored | None:
+        """What the replica says to a request about a response that it may keep; None where it keeps none such.
+
+        Raises ``BackendError`` where it does not say.
+        """
         ...
 
     async def close(self) -> None: ...

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import msgspec
 
-from backends.backend import Answer, BackendError, Call
+from backends.backend import Answer, BackendError, Call, Method
 from backends.claude_answer import StreamedMessage, WholeMessage
 from backends.claude_http import open_session, translate
 from backends.claude_request import chat_arguments, checked_arguments
@@ -112,6 +112,9 @@ class ClaudeBackend:
 
     async def load(self, route: Route, replica: str) -> None:
         """It does not say."""
+
+    async def stored(self, route: Route, replica: str, method: Method, path: str) -> None:
+        """Nothing is."""
 
     async def close(self) -> None:
         if self._session is not None:

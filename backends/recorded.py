@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from backends.backend import BackendError, Call, Piece, Pulled
+from backends.backend import BackendError, Call, Method, Piece, Pulled
 from backends.recording import Recording
 from backends.route import Revision, Route
 from backends.usage import Usage, UsageSource
@@ -46,6 +46,9 @@ class RecordedBackend:
 
     async def load(self, route: Route, replica: str) -> None:
         """It does not say."""
+
+    async def stored(self, route: Route, replica: str, method: Method, path: str) -> None:
+        """Nothing is."""
 
     async def close(self) -> None:
         self._recordings.clear()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from backends import http1
-from backends.backend import BackendError, Call, Load
+from backends.backend import BackendError, Call, Load, Method, Stored
 from backends.fim import without_suffix
 from backends.message_threads import refuse_threads
 from backends.route import Revision, Route
@@ -18,6 +18,8 @@ from backends.wires import WIRES
 _MAX_PAGE_BYTES = 4 * 1024 * 1024
 _WAITING = re.compile(rb"^vllm:num_requests_waiting(?:{[^}]*})? (\S+)$", re.MULTILINE)
 _KV_USAGE = re.compile(rb"^vllm:kv_cache_usage_perc(?:{[^}]*})? (\S+)$", re.MULTILINE)
+_KEEPS_NONE = frozenset((404, 405, 501))
+_ABOUT_THE_RESPONSE = frozenset((400, 409))
 _NOT_IMPLEMENTED = 501  # of a server that is up, but knows no such page
 
 
@@ -82,6 +84,24 @@ class VllmBackend:
             return Load(int(sum(waiting)), max(usage)) if waiting and usage else None
         except (ValueError, OverflowError):
             return None  # not a number
+
+    async def stored(self, route: Route, replica: str, method: Method, path: str) -> Stored | None:
+        try:
+            response = await self._client.request(method, replica, path, route.headers)
+        except OSError as error:
+            raise _translated(error, replica) from error
+        if response.status in _KEEPS_NONE:
+            response.close()
+            return None
+        if not 200 <= response.status < 300 and response.status not in _ABOUT_THE_RESPONSE:
+            raise await _status_error(response, replica)
+        try:
+            body = await whole_body(response.read, self._max_answer_bytes)
+        except OSError as error:
+            raise _translated(error, replica) from error
+        finally:
+            response.close()
+        return Stored(response.status, response.headers.get("content-type", "application/json"), body)
 
     async def close(self) -> None:
         await self._client.close()

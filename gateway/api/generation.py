@@ -25,6 +25,7 @@ _BYTES_PER_TOKEN = 4
 _TOKENS_PER_FILE = 1600  # about what the largest image comes to, however many bytes it has
 _FILE = re.compile(rb";base64,[^\"]*")
 _TRACE_HEADERS = tuple(name.encode() for name in TRACE_HEADERS)
+_NO_STORE = CacheControl(read=False, write=False)
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -98,7 +99,8 @@ def parse(wire: ClientWire, scope: Scope, body: bytes) -> Asked:
     headers = {name.decode(): value for name in wanted if (value := header(scope, name)) is not None}
     wants_usage = stream and wire.has_stream_options and _wants_usage(fields)
     call = Call(wire.name, fields, stream, wants_usage, headers, session_id(scope["headers"], fields))
-    cache = CacheControl.parse(header(scope, b"cache-control"))
+    unkept = _is(fields, "background", True)  # a ticket for an answer, not the answer
+    cache = _NO_STORE if unkept else CacheControl.parse(header(scope, b"cache-control"))
     traits = _traits(wire, scope, fields, _input_tokens(body))
     return Asked(new_request_id(), scope["weighbridge.tenant"], model, call, traits, cache)
 
