@@ -11,14 +11,17 @@ _SOLUTION = "\n=== weighbridge: here the solution begins\n"
 _TESTS = "\n=== weighbridge: here the tests begin\n"
 
 # A process whose program file cannot be read has a memory that cannot be read: not by the solution, though it is the
-# same user's. The tests remove their own file before they start the caller. gVisor runs no such file; there a process
-# may look into none but its descendants.
-_UNREADABLE = """name=$1; shift
-hide() { cp "$1" tests && chmod 111 tests; }
-hide /bin/true && ./tests && rm -f tests && hide "$(command -v "$name")" && exec ./tests "$@"
-read -r scope </proc/sys/kernel/yama/ptrace_scope && [ "$scope" -gt 0 ] && exec "$name" "$@"
+# same user's. Any program will do as the dynamic loader's, whose copy is small. The tests remove their own file before
+# the solution begins. gVisor runs no such file; there a process may look into none but its descendants.
+UNREADABLE = """program=$(command -v "$1"); shift
+for loader in /lib*/ld-linux*.so.?; do
+    cp "$loader" tests && chmod 111 tests && ./tests /bin/true 2>/dev/null && exec ./tests "$program" "$@"
+    rm -f tests
+done
+read -r scope </proc/sys/kernel/yama/ptrace_scope && [ "$scope" -gt 0 ] && exec "$program" "$@"
 echo "here the solution could look into the memory of its tests" >&2; exit 1
 """
+"""A script that runs its words as a program whose memory is its own."""
 
 
 def before(caller: str) -> str:
@@ -46,7 +49,7 @@ def recipe(source: str, suffix: str, run: tuple[str, ...], look: tuple[str, ...]
     names = (f"caller{suffix}", f"solution{suffix}", f"tests{suffix}")
     return Recipe(
         dict(zip(names, map(_bytes, (caller, solution, test_program)), strict=True)),
-        ("sh", "-c", _UNREADABLE, "sh", *tests, names[2]),
+        ("sh", "-c", UNREADABLE, "sh", *tests, names[2]),
         compile=(*look, names[1]),
     )
 

@@ -10,12 +10,20 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from evaluator.languages import secret_word
+from evaluator.languages import apart, secret_word
 from evaluator.languages.language import Recipe
 from evaluator.sandbox import Program, SandboxError
 
 _RUNNER = Path(__file__).with_name("javascript_runner.js").read_text()
 _TESTS = Path(__file__).with_name("javascript_tests.js").read_text()
+_ANSWERS = Path(__file__).with_name("javascript_answers.js").read_text()
+
+# The solution's process first: it waits for the tests', which take its place here.
+_BESIDE = """mkfifo asked answers || exit 1
+node -e "$1" </dev/null >/dev/null 3<asked 4>answers &
+exec 3>asked 4<answers && rm asked answers || exit 1
+shift
+"""
 
 _MODULES = {
     "node_modules/js-md5.js": b"""
@@ -47,7 +55,8 @@ class JavaScript:
         if tests is None:
             return Recipe({"main.js": code}, ("node", "main.js"), compile=("node", "--check", "main.js"))
         files = {"solution.js": code, "tests.js": tests.encode(), **_MODULES, **word}
-        return Recipe(files, ("node", "-e", _TESTS), compile=("node", "--check", "solution.js"))
+        run = ("sh", "-c", _BESIDE + apart.UNREADABLE, "sh", _ANSWERS, "node", "-e", _TESTS)
+        return Recipe(files, run, compile=("node", "--check", "solution.js"))
 
     def pack(self, inputs: Sequence[tuple[object, ...]], slow: Sequence[bool]) -> bytes:
         return pack(inputs, slow)

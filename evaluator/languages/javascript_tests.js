@@ -1,7 +1,7 @@
-// Runs inside the sandbox under node: a solution and its tests, each with globals of its own, in one process.
+// Runs inside the sandbox under node: tests, whose solution is another process (javascript_answers.js).
 //
 // Only text passes between them, as JSON: what the solution does to its own `Math`, `Array.prototype` or `console` is
-// nothing to the tests, and it holds no object of theirs. The tests call `weighbridgeTest(number, condition)`; when they
+// nothing to the tests, and their memory is not its own. The tests call `weighbridgeTest(number, condition)`; when they
 // have come to their end, the secret word and the count of different numbers are written.
 "use strict";
 (() => {
@@ -9,30 +9,45 @@
   const vm = require("node:vm");
   const read = (name) => fs.readFileSync(name, "utf8");
   const [solution, tests, word] = ["solution.js", "tests.js", "weighbridge-word"].map(read);
-  for (const name of ["solution.js", "tests.js", "weighbridge-word"]) fs.unlinkSync(name);
+  for (const name of ["solution.js", "tests.js", "weighbridge-word", "tests"]) fs.rmSync(name, { force: true });
 
   const KEYWORDS = new Set(["catch", "for", "function", "if", "return", "switch", "while"]);
-  const { writeSync } = fs;
-  const exit = process.reallyExit.bind(process);
-  const { parse, stringify } = JSON;
   const passed = new Set();
-  const add = Set.prototype.add.bind(passed);
-  const has = Set.prototype.has.bind(passed);
-  let count = 0;
+  let received = Buffer.alloc(0);
 
   function end(status, text) {
-    writeSync(status === 0 ? 1 : 2, text);
-    exit(status);
+    fs.writeSync(status === 0 ? 1 : 2, text);
+    process.reallyExit(status);
+  }
+
+  function ask(text) {
+    let rest = Buffer.from(text + "\n");
+    while (rest.length) rest = rest.subarray(fs.writeSync(3, rest));
+  }
+
+  function answer(name) {
+    let at;
+    const chunks = [received];
+    while ((at = received.indexOf(10)) < 0) {
+      const chunk = Buffer.alloc(1 << 16);
+      const size = fs.readSync(4, chunk);
+      if (size === 0) end(1, `${name} gave no result\n`);
+      received = chunk.subarray(0, size);
+      chunks.push(received);
+    }
+    const last = chunks.pop();
+    const text = Buffer.concat([...chunks, last.subarray(0, at)]).toString();
+    received = last.subarray(at + 1);
+    return text === "" ? undefined : text;
   }
 
   const call = (name, text) => {
-    const value = functions[name](...parse(text));
-    return stringify(value);
+    ask(JSON.stringify([name, text]));
+    return answer(name);
   };
   const record = (number, condition) => {
     if (!condition) end(1, `test ${number} failed\n`);
-    if (!has(number)) count += 1;
-    add(number);
+    passed.add(number);
   };
 
   const apart = vm.createContext(Object.create(null));
@@ -49,15 +64,9 @@
   const isBuiltin = vm.runInContext("(name) => name in globalThis", apart);
   const called = new Set(tests.match(/[A-Za-z_$][\w$]*(?=\s*\()/g));
   const names = [...called].filter((name) => !isBuiltin(name) && !KEYWORDS.has(name));
-  const script = new vm.Script(tests, { filename: "tests.js" });
-  const runTests = script.runInContext.bind(script, apart);
-
-  const functions = Object.create(null);
-  Object.assign(globalThis, { require, module: { exports: {} }, exports: {} });
-  vm.runInThisContext(solution, { filename: "solution.js" });
-  const find = (name) => vm.runInThisContext(`typeof ${name} === "function" ? ${name} : undefined`);
-  for (let i = 0; i < names.length; i++) functions[names[i]] = find(names[i]);
   prepare(call, record, names);
-  runTests();
-  end(0, `\n${word} ${count}\n`);
+  process.on("uncaughtException", (error) => end(1, `${error}\n`));
+  ask(JSON.stringify(solution));
+  vm.runInContext(tests, apart, { filename: "tests.js" });
+  end(0, `\n${word} ${passed.size}\n`);
 })();
