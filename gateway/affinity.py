@@ -66,11 +66,13 @@ class Affinity:
                 break
         else:
             return None
-        whole = last == len(marks) - 1
-        if conversation.kind == "text":
-            shared = (last + 1) * 2 < len(marks)  # a text is edited anywhere: what follows a block says nothing
-        else:
-            shared = not whole and node.followers >= _SHARED_BY
+        match conversation.kind:
+            case "session":
+                shared = False  # a session is one agent's
+            case "text":
+                shared = (last + 1) * 2 < len(marks)  # edited anywhere: what follows a block says nothing
+            case "turns":
+                shared = last < len(marks) - 1 and node.followers >= _SHARED_BY
         return None if shared else node.replica
 
     def _remember(self, conversation: Conversation, replica: str) -> None:

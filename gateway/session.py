@@ -31,7 +31,8 @@ Kind = Literal["session", "turns", "text"]
 class Conversation:
     """``marks`` are hashes of all that was said up to each turn, or each kilobyte of a text; the shortest first.
 
-    Requests that share a mark share the prompt up to there. A session has one mark.
+    Requests that share a mark share the prompt up to there. A session's first mark is the session itself: an agent
+    has several conversations in one.
     """
 
     kind: Kind
@@ -58,15 +59,20 @@ def session_id(headers: Iterable[tuple[bytes, bytes]], fields: Mapping[str, msgs
 
 def conversation_of(call: Call) -> Conversation | None:
     """None where nothing is to be gained: a wire without a prompt cache, or a prompt that is short or not readable."""
-    if call.session is not None:
-        mark = blake2b(call.session.encode(), digest_size=_DIGEST).digest()
-        return Conversation("session", (mark,), mark)
     if call.wire not in _PROMPTS:
         return None
+    said = blake2b((call.session or "").encode(), digest_size=_DIGEST)
+    session = said.digest()
+    prompt = _of_prompt(said, call)
+    if call.session is None:
+        return prompt
+    return Conversation("session", (session, *(prompt.marks if prompt else ())), session)
+
+
+def _of_prompt(said: "blake2b", call: Call) -> Conversation | None:
     before, main = _PROMPTS[call.wire]
     if main not in call.fields:
         return None
-    said = blake2b(digest_size=_DIGEST)
     for name in before:
         said.update(call.fields.get(name, b""))
     try:

@@ -12,9 +12,9 @@ from statistics import quantiles
 
 import click
 
-from backends.vllm_server import wait_until_ready
+from backends.vllm_server import ServerFailed, wait_until_ready
 from tests.bench.affinity.agents import AGENTS, TURNS, Run, work
-from tests.bench.affinity.policies import Policy, policies
+from tests.bench.affinity.policies import Policy, Started, policies
 from tests.bench.affinity.replicas import CACHE_TOKENS, MODEL, Counters, Replicas, two_replicas
 from tests.bench.report import write_document
 
@@ -64,7 +64,7 @@ def _measure(policy: Policy, replicas: Replicas, folder: Path) -> Measured:
     place = Path(tempfile.mkdtemp(dir=folder))
     started = policy.start(place, replicas.urls)
     with started.process:
-        wait_until_ready(started.process, started.base_url + started.ready_path, timeout_s=60)
+        _wait_for(started)
         replicas.reset()
         before, began = replicas.counters(), time.monotonic()
         run = asyncio.run(work(started.base_url, MODEL, sessions=policy.sessions))
@@ -73,6 +73,13 @@ def _measure(policy: Policy, replicas: Replicas, folder: Path) -> Measured:
     measured = Measured(policy.name, counters, run, took_s)
     click.echo(_row(measured), err=True)
     return measured
+
+
+def _wait_for(started: Started) -> None:
+    try:
+        wait_until_ready(started.process, started.base_url + started.ready_path, timeout_s=120)
+    except ServerFailed as error:
+        raise click.ClickException("\n".join((str(error), *error.lines))) from error
 
 
 def report(measured: list[Measured], load: float) -> str:

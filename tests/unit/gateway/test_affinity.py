@@ -140,13 +140,37 @@ def test_the_first_header_counts_then_the_bodys_key() -> None:
         assert session_id([], {"prompt_cache_key": msgspec.Raw(none)}) is None
 
 
-def test_a_session_is_one_mark_whatever_it_says() -> None:
+def in_session(*turns: str) -> Conversation:
+    messages = [{"role": "user", "content": turn} for turn in turns]
+    found = conversation_of(call(session="s", messages=messages))
+    assert found is not None
+    return found
+
+
+@given(st.lists(st.lists(WORDS, min_size=1, max_size=3), min_size=1, max_size=10))
+def test_a_session_stays_whatever_it_says(conversations: list[list[str]]) -> None:
     affinity = Affinity()
-    one, two = (conversation_of(call(session="s", messages=[{"role": "user", "content": text}])) for text in "ab")
-    assert one == two
+    home = place(affinity, in_session("first"))
+    for turns in conversations:
+        assert affinity.choose(in_session(*turns), TWO) == home
+        assert affinity.placed(in_session(*turns), home) == "session"
+
+
+def test_what_a_session_had_to_send_elsewhere_does_not_take_the_rest_along() -> None:
+    affinity = Affinity()
+    home = place(affinity, in_session("the agent's own conversation"))
+    other = next(url for url in TWO if url != home)
+    assert place(affinity, in_session("a helper's"), {home: True, other: False}) == other
+    assert affinity.choose(in_session("the agent's own conversation", "goes on"), TWO) == home
+    assert affinity.choose(in_session("a helper's", "goes on"), TWO) == other
+
+
+def test_another_session_with_the_same_words_is_another_conversation() -> None:
+    messages = [{"role": "user", "content": "hello"}]
+    one, two = (conversation_of(call(session=session, messages=messages)) for session in "ab")
     assert one is not None
-    url = place(affinity, one)
-    assert (affinity.placed(one, url), len(affinity)) == ("session", 1)
+    assert two is not None
+    assert not set(one.marks) & set(two.marks)
 
 
 @pytest.mark.parametrize(
