@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -16,6 +16,7 @@ import msgspec
 
 from backends.backend import Answer, BackendError, Call, Method
 from backends.claude_answer import StreamedMessage, WholeMessage
+from backends.claude_completions import StreamedCompletion, WholeCompletion, chat_fields
 from backends.claude_http import open_session, translate
 from backends.claude_request import chat_arguments, checked_arguments
 from backends.claude_responses import StreamedResponse, WholeResponse
@@ -57,16 +58,23 @@ class ClaudeBackend:
             return await self._forward(route, replica, call)
         if call.wire == "responses":
             return await self._respond(route, replica, call)
-        if call.wire != "chat":
-            raise not_spoken(call.wire, ("chat", "responses", "messages", "count_tokens"))
-        arguments = chat_arguments(call, route)
+        if call.wire == "chat":
+            return await self._converse(route, replica, call, chat_arguments(call, route), _AS_CHAT)
+        if call.wire == "completions":
+            arguments = checked_arguments(chat_fields(call), route)
+            return await self._converse(route, replica, call, arguments, _AS_COMPLETION)
+        raise not_spoken(call.wire, ("chat", "completions", "responses", "messages", "count_tokens"))
+
+    async def _converse(
+        self, route: Route, replica: str, call: Call, arguments: Mapping[str, Any], answers: "_Answers"
+    ) -> Answer:
         litellm = await self._translator()
         exchange = _Exchange(self._open(), replica, route.headers, self._max_answer_bytes)
         try:
             if call.stream:
                 translator = await litellm.stream(route.model, arguments, exchange.begin_stream)
-                return StreamedMessage(exchange.taken(), translator, call.include_usage, self._max_answer_bytes)
-            return WholeMessage(await litellm.whole(route.model, arguments, exchange.whole), exchange.reader)
+                return answers.streamed(exchange.taken(), translator, call.include_usage, self._max_answer_bytes)
+            return answers.whole(await litellm.whole(route.model, arguments, exchange.whole), exchange.reader)
         except BaseException:
             exchange.close()
             raise
@@ -162,6 +170,17 @@ class _ModelEntry(msgspec.Struct):
     id: str
     """What an alias stands for."""
     created_at: str = ""
+
+
+class _Answers(NamedTuple):
+    """What becomes of an answer in the words of the chat wire."""
+
+    whole: type[WholeMessage]
+    streamed: type[StreamedMessage]
+
+
+_AS_CHAT = _Answers(WholeMessage, StreamedMessage)
+_AS_COMPLETION = _Answers(WholeCompletion, StreamedCompletion)
 
 
 class _Exchange:

@@ -25,6 +25,7 @@ _END = Piece(b"data: " + DONE + b"\n\n", False)
 class WholeMessage(Pulled):
     """An answer that is here as a whole."""
 
+    kind = "chat.completion"
     content_type = "application/json"
     streamed = False
     finished = True
@@ -47,12 +48,15 @@ class WholeMessage(Pulled):
             return []
         self._given = True
         finish_reason = _finish_reason(self._reader, self._answer.finish_reason)
-        choice = {"index": 0, "message": self._answer.message, "finish_reason": finish_reason}
-        head = _head(self._reader, "chat.completion")
+        choice = self._choice(self._answer.message, finish_reason)
+        head = _head(self._reader, self.kind)
         return [Piece(msgspec.json.encode({**head, "choices": [choice], "usage": _usage(self._reader)}), True)]
 
     def close(self) -> None:
         """It is here already."""
+
+    def _choice(self, message: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
+        return {"index": 0, "message": message, "finish_reason": finish_reason}
 
 
 class MessageEvents(Pulled):
@@ -108,6 +112,8 @@ class MessageEvents(Pulled):
 class StreamedMessage(MessageEvents):
     """An answer in chunks."""
 
+    kind = "chat.completion.chunk"
+
     def __init__(
         self,
         response: aiohttp.ClientResponse,
@@ -127,7 +133,7 @@ class StreamedMessage(MessageEvents):
             return _ALIVE
         assert data is not None
         if kind == "message_start":
-            self._head = _head(self._reader, "chat.completion.chunk")
+            self._head = _head(self._reader, self.kind)
             return self._chunk({"role": "assistant", "content": ""}, content=False)
         made, translated = self._translator.read(data)
         finish_reason = _finish_reason(self._reader, translated)
@@ -141,8 +147,10 @@ class StreamedMessage(MessageEvents):
         return [_event({**self._head, "choices": [], "usage": _usage(self._reader)}, content=False), _END]
 
     def _chunk(self, delta: dict[str, Any], *, content: bool, finish_reason: str | None = None) -> Piece:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-        return _event({**self._head, "choices": [choice]}, content=content)
+        return _event({**self._head, "choices": [self._choice(delta, finish_reason)]}, content=content)
+
+    def _choice(self, delta: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
+        return {"index": 0, "delta": delta, "finish_reason": finish_reason}
 
 
 def _finish_reason(reader: MessageReader, translated: str | None) -> str | None:

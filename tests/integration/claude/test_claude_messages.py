@@ -82,4 +82,5 @@ def test_the_providers_error_comes_as_it_is(
 def test_a_wire_that_claude_does_not_speak_is_declined_with_what_to_use(gateway: Gateway) -> None:
     answer = gateway.http.post("/v1/embeddings", json={"model": "claude", "input": "hi"})
     assert answer.status_code == 400
-    assert "use /v1/chat/completions or /v1/responses or /v1/messages" in answer.json()["error"]["message"]
+    said = answer.json()["error"]["message"]
+    assert "use /v1/chat/completions or /v1/completions or /v1/responses or /v1/messages" in said
