@@ -1,7 +1,7 @@
 """What the schema cannot see: fields that belong together, names that must differ, policies that never match."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address
 from itertools import combinations
 from pathlib import Path
@@ -13,7 +13,7 @@ from backends.route import Route
 from gateway.config.build import replica_base
 from gateway.config.names import did_you_mean
 from gateway.config.problem import Location, Report
-from gateway.config.schema import ConfigSection, FimSection, PolicySection, RouteSection
+from gateway.config.schema import Backend, ConfigSection, FimSection, PolicySection, RouteSection
 from policies.costs import CostPerMonth, PricePer1k
 from policies.policy import Policy
 from policies.snapshot import Snapshot
@@ -22,14 +22,15 @@ _TOKEN_PRICE = ("input", "output")
 _CACHE_PRICE = {"cached_input", "cache_write", "cache_write_1h"}
 _GPU_PRICE = ("gpu_hour_usd", "gpus", "tokens_per_second")
 _CACHE_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
-_BELONGS_TO = {
-    "replicas": "vllm",
-    "affinity": "vllm",
-    "fim": "vllm",
-    "base_url": "claude",
-    "recording": "recorded",
-    "prompts": "recorded",
+_BELONGS_TO: Mapping[str, tuple[Backend, ...]] = {
+    "replicas": ("vllm",),
+    "affinity": ("vllm",),
+    "fim": ("vllm",),
+    "base_url": ("claude",),
+    "recording": ("recorded",),
+    "prompts": ("recorded",),
 }
+"""Keys of a route that not every backend takes, and which do."""
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = frozenset({"content-length", "transfer-encoding", "connection", "host", "content-type"})
 
@@ -131,12 +132,7 @@ def _first(reasons: Iterator[str]) -> Iterator[str]:
 
 
 def _check_route(at: Location, route: RouteSection, directory: Path) -> Iterator[Report]:
-    if route.backend == "vllm":
-        yield from _check_vllm(at, route)
-    elif route.backend == "claude":
-        yield from _check_claude(at, route)
-    else:
-        yield from _check_recorded(at, route, directory)
+    yield from BACKEND_CHECKS[route.backend](at, route, directory)
     yield from _check_foreign_keys(at, route)
     yield from _check_price(at, route)
     for name in route.headers:
@@ -146,7 +142,7 @@ def _check_route(at: Location, route: RouteSection, directory: Path) -> Iterator
             yield (*at, "headers", name), "contradicts api_key", "keep one of the two"
 
 
-def _check_vllm(at: Location, route: RouteSection) -> Iterator[Report]:
+def _check_vllm(at: Location, route: RouteSection, directory: Path) -> Iterator[Report]:
     if route.model is None:
         yield (*at, "model"), "missing", "write the name that the server serves, as its /v1/models lists it"
     if not route.replicas:
@@ -173,7 +169,7 @@ def _check_fim(at: Location, fim: FimSection) -> Iterator[Report]:
         yield (*at, "prompt"), fault, 'write for example `prompt: "<PRE> {prefix} <SUF>{suffix} <MID>"`'
 
 
-def _check_claude(at: Location, route: RouteSection) -> Iterator[Report]:
+def _check_claude(at: Location, route: RouteSection, directory: Path) -> Iterator[Report]:
     if litellm_folder() is None:
         fix = "install requirements-claude.lock, or the extra `weighbridge[claude]`"
         yield (*at, "backend"), "Claude needs LiteLLM, which is not installed", fix
@@ -195,10 +191,10 @@ def _credentials(route: RouteSection) -> set[str]:
 
 
 def _check_foreign_keys(at: Location, route: RouteSection) -> Iterator[Report]:
-    for key, backend in _BELONGS_TO.items():
-        if getattr(route, key) is not None and route.backend != backend:
-            fix = f"remove it, or write `backend: {backend}` for {at[-1]}"
-            yield (*at, key), f"belongs to the backend '{backend}'", fix
+    for key, backends in _BELONGS_TO.items():
+        if getattr(route, key) is not None and route.backend not in backends:
+            fix = f"remove it, or write `backend: {backends[0]}` for {at[-1]}"
+            yield (*at, key), f"belongs to the backend '{backends[0]}'", fix
 
 
 def _url_fault(url: str) -> str | None:
@@ -223,6 +219,14 @@ def _check_recorded(at: Location, route: RouteSection, directory: Path) -> Itera
         path = getattr(route, key)
         if path is not None and not (directory / path).is_file():
             yield (*at, key), f"no such file: {directory / path}", "correct the path; it is relative to this file"
+
+
+BACKEND_CHECKS: Mapping[Backend, Callable[[Location, RouteSection, Path], Iterator[Report]]] = {
+    "vllm": _check_vllm,
+    "claude": _check_claude,
+    "recorded": _check_recorded,
+}
+"""What a route to each backend must have."""
 
 
 def _check_price(at: Location, route: RouteSection) -> Iterator[Report]:
