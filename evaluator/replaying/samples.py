@@ -24,7 +24,7 @@ def read_samples(path: Path, suite: Suite) -> list[Sample]:
 
     MultiPL-E's recordings have a ``generation``: prompt and answer, cut off at the suite's stop tokens.
     """
-    if not path.is_file():
+    if not path.exists():
         raise SuiteError("there is no such file", "give the path of a .jsonl or .jsonl.gz file", path=path)
     seen: Counter[str] = Counter()
     samples = []

@@ -23,7 +23,7 @@ def load_suite(name_or_path: str) -> Suite:
     if name == "builtin":
         return _suite("builtin", _builtin(languages))
     path = Path(name_or_path).expanduser()
-    if not path.is_file():
+    if not path.exists():
         raise SuiteError(
             "there is no such suite",
             "give 'builtin' or the path of a .jsonl, .jsonl.gz or .json file",

@@ -20,7 +20,7 @@ base_url_option: Callable[[Any], Any] = click.option(
 )
 
 
-def get_json(base_url: str, path: str, params: Mapping[str, str | int] | None = None) -> Any:
+def get_json(base_url: str, path: str, params: Mapping[str, Any] | None = None) -> Any:
     """The decoded answer to `GET base_url/path`; raises a Failure that says what to do."""
     return _ask("GET", base_url, path, params=params)
 
@@ -47,12 +47,17 @@ def _ask(method: str, base_url: str, path: str, **content: Any) -> Any:
         raise MissingFailure(f"{url} answers, but not with JSON: is this a Weighbridge gateway?") from error
 
 
+def where_it_is(base_url: str) -> str:
+    """What to add to a refusal, where the path that every gateway has was forgotten; else nothing."""
+    return "" if httpx.URL(base_url).path.strip("/") else f"; write --base-url {base_url.rstrip('/')}/v1"
+
+
 def _refusal(response: httpx.Response, base_url: str) -> Failure:
     said = _message(response)
     if response.status_code in (401, 403):
         return ConfigFailure(f"{base_url} refuses the key: {said}; set WEIGHBRIDGE_API_KEY to the gateway's own")
     if response.status_code in (400, 404, 422):
-        return ConfigFailure(f"{base_url}: {said}")
+        return ConfigFailure(f"{base_url}: {said}{where_it_is(base_url)}")
     return MissingFailure(f"{base_url} answers {response.status_code}: {said}")
 
 

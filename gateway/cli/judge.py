@@ -68,7 +68,7 @@ def command(
     if as_json:
         click.echo(json.dumps({"verdicts": [_as_json(verdict) for verdict in verdicts], "summary": summary}, indent=1))
     else:
-        click.echo("\n".join(_lines(summary)))
+        click.echo("\n".join([*_lines(summary), *_first_wrong(verdicts)]))
     unscorable = [verdict for verdict in verdicts if verdict.status is Status.UNSCORABLE]
     if unscorable:
         click.echo(f"{len(unscorable)} unscorable, the first: {unscorable[0].detail}", err=True)
@@ -141,6 +141,15 @@ def _as_json(verdict: Verdict) -> dict[str, object]:
         "plus": verdict.plus.value if verdict.plus else None,
         "detail": verdict.detail,
     }
+
+
+def _first_wrong(verdicts: Sequence[Verdict]) -> list[str]:
+    """One of them, so that a mistake in the file of answers shows."""
+    wrong = next((verdict for verdict in verdicts if verdict.status.scored and verdict.status is not Status.PASS), None)
+    if wrong is None:
+        return []
+    where = f"{wrong.task_id}, sample {wrong.sample}"
+    return [f"the first that does not pass (--json has all): {where}: {wrong.status.value}: {wrong.detail}"]
 
 
 def _lines(summary: dict[str, object]) -> list[str]:

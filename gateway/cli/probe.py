@@ -17,7 +17,7 @@ from evaluator.replaying.client import CallFailed, Client, Refused, Target, Unre
 from evaluator.replaying.manifest import surroundings
 from evaluator.replaying.probe import Probe, Prober, figures
 from gateway.cli.failure import ConfigFailure, MissingFailure
-from gateway.cli.gateway_client import base_url_option
+from gateway.cli.gateway_client import base_url_option, where_it_is
 from gateway.cli.table import columns
 
 _PROGRESS_SECONDS = 5
@@ -82,7 +82,7 @@ def command(**options: Any) -> None:
         advice = "start one with `weighbridge serve --config FILE`, or name it with --base-url"
         raise MissingFailure(f"no gateway answers at {chosen.base_url} ({error}); {advice}") from error
     except Refused as error:
-        raise ConfigFailure(f"{chosen.base_url} refuses: {error}") from error
+        raise ConfigFailure(f"{chosen.base_url} refuses: {error}{where_it_is(chosen.base_url)}") from error
     except CallFailed as error:
         raise MissingFailure(f"{chosen.route} gives no answer: {error}") from error
     folder = Path(os.environ.get("WEIGHBRIDGE_STATE_DIR") or ".weighbridge") / "probes"

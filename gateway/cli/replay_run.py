@@ -26,6 +26,7 @@ from evaluator.store.journal import DamagedJournal
 from evaluator.store.run_folder import RunBusy, RunFolder, run_path
 from evaluator.suites import Suite, SuiteError, load_suite
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
+from gateway.cli.gateway_client import where_it_is
 from gateway.cli.sandbox import sandbox
 from policies.requirements import MAX_UNSCORED_SHARE
 from policies.scorecard import Scorecard
@@ -135,7 +136,7 @@ def _said(options: Options) -> Iterator[None]:
     except SandboxError as error:
         raise MissingFailure(str(error)) from error
     except Refused as error:
-        raise ConfigFailure(f"{options.base_url} refuses: {error}") from error
+        raise ConfigFailure(f"{options.base_url} refuses: {error}{where_it_is(options.base_url)}") from error
     except SuiteError as error:
         raise ConfigFailure(str(error)) from error
     except (RunBusy, DamagedJournal) as error:

@@ -82,7 +82,8 @@ def test_a_person_reads_few_lines(suite: str, tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0] == "doubles: 2 samples of 2 tasks"
     assert lines[2].split() == ["all", "tests", "1/2", "0.500", "0.095", "to", "0.905"]
-    assert lines[-1].startswith("1 fail, 1 pass; ")
+    assert lines[-2].startswith("1 fail, 1 pass; ")
+    assert lines[-1] == "the first that does not pass (--json has all): b, sample 0: fail: tests: double(1) is wrong"
     assert len(lines) <= 10
 
 
@@ -122,6 +123,13 @@ def test_a_missing_file_and_suite(suite: str, tmp_path: Path) -> None:
     )
     assert missing.returncode == 2
     assert "there is no such file" in missing.stderr
+
+
+def test_samples_may_come_from_a_pipe(suite: str) -> None:
+    command = [WEIGHBRIDGE, "judge", suite, "--samples", "/dev/stdin"]
+    rows = "".join(json.dumps({"task_id": task, "solution": RIGHT}) + "\n" for task in "az")
+    done = subprocess.run(command, input=rows, capture_output=True, text=True, check=False)
+    assert "/dev/stdin:2: the suite doubles has no task 'z'" in done.stderr
 
 
 def test_without_a_sandbox_nothing_fails_and_all_is_unscorable(suite: str, tmp_path: Path) -> None:

@@ -214,6 +214,9 @@ def test_errors_say_what_to_do(gateway: Gateway) -> None:
     assert isinstance(unknown, ConfigFailure) and "nothing at /v1/policies/a%2Fb/explain" in str(unknown)
     refused = run_explain(gateway, name="secret").exception
     assert isinstance(refused, ConfigFailure) and "set WEIGHBRIDGE_API_KEY" in str(refused)
+    server = gateway.base_url.removesuffix("/v1")
+    short = CliRunner().invoke(policy.command, ["explain", "auto", "--base-url", server]).exception
+    assert isinstance(short, ConfigFailure) and str(short).endswith(f"; write --base-url {server}/v1")
     both = run_matrix(gateway, "--json", "--markdown").exception
     assert isinstance(both, ConfigFailure)
 
