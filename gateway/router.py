@@ -8,7 +8,8 @@ from gateway.fleet import Fleet
 from gateway.problem import Problem
 from policies.decide import CompiledPolicy, Decision, compile_policy
 from policies.policy import Policy
-from policies.request import RequestTraits
+from policies.request import RequestTraits, lacking
+from policies.requirements import listed
 from policies.snapshot import Snapshot
 
 PINNED = "pinned"
@@ -47,10 +48,10 @@ class Router:
         self._compile()
 
     def choose(self, model: str, traits: RequestTraits) -> Choice:
-        """Raises ``Problem``: 404 for an unknown name, 503 when no route qualifies."""
+        """Raises ``Problem``: 404 for an unknown name, 400 for what a pinned route lacks, 503 if no route qualifies."""
         name = self.aliases.get(model, model)
         if name in self._fleet.routes:
-            return Choice(PINNED, (self._fleet.routes[name],))
+            return Choice(PINNED, (_able(self._fleet.routes[name], traits),))
         decision = self.decide(name, traits)
         if not decision.routes:
             raise Problem(503, "no_route_qualifies", f"policy '{name}' has no route for this: {decision.summary()}")
@@ -77,3 +78,10 @@ class Router:
         shown = model if len(model) <= 100 else model[:100] + "…"
         message = f"The model {shown!r} does not exist. Available: {', '.join(self.names())}"
         return Problem(404, "model_not_found", message, param="model")
+
+
+def _able(route: Route, traits: RequestTraits) -> Route:
+    if missing := lacking(route, traits):
+        message = f"the route '{route.name}' is declared without {listed(missing)}, which the request asks for"
+        raise Problem(400, "unsupported_capability", message)
+    return route

@@ -13,7 +13,7 @@ from policies.objectives import Figure, order
 from policies.policy import Objective, Policy
 from policies.request import REQUEST_REQUIREMENTS, RequestTraits
 from policies.requirements import Finding
-from policies.scorecard import Evidence
+from policies.scorecard import Evidence, EvidenceByOrigin
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +117,10 @@ class Decision:
         }
 
 
-def compile_policy(policy: Policy, routes: Iterable[Route], evidence: Evidence) -> CompiledPolicy:
+def compile_policy(policy: Policy, routes: Iterable[Route], evidences: EvidenceByOrigin) -> CompiledPolicy:
     """Judges everything that does not depend on the request. Route names must differ."""
     routes = tuple(routes)
-    evidence = evidence.of_origin(policy.evidence)
+    evidence = evidences.of_origin(policy.evidence)
     ordered = order(policy.objective, policy, routes, evidence)
     fallback = [] if policy.otherwise == "refuse" else order(policy.otherwise, policy, routes, evidence)
     figures = {route.name: figure for route, figure in fallback}
@@ -139,12 +139,12 @@ def compile_policy(policy: Policy, routes: Iterable[Route], evidence: Evidence) 
 def decide(
     policy: Policy,
     routes: Iterable[Route],
-    evidence: Evidence,
+    evidences: EvidenceByOrigin,
     request: RequestTraits,
     available: Container[str] | None = None,
 ) -> Decision:
     """One decision from scratch; whoever decides often keeps the compiled policy."""
-    return compile_policy(policy, routes, evidence).decide(request, available)
+    return compile_policy(policy, routes, evidences).decide(request, available)
 
 
 def _candidate(

@@ -76,10 +76,14 @@ class Evidence(Protocol):
         """
         ...
 
-    def of_origin(self, origin: Origin) -> "Evidence":
-        """The measured scorecards alone, or the published ones alone, which are about a model: any revision."""
-        ...
-
     def of_revision(self, route: str, revision: str) -> tuple[Scorecard, ...]:
         """What :meth:`scorecard` finds for each suite and language of this revision, newest first."""
+        ...
+
+
+class EvidenceByOrigin(Protocol):
+    """What was measured and what was published, which no decision mixes."""
+
+    def of_origin(self, origin: Origin) -> Evidence:
+        """Published scorecards are about a model, and so about every revision of a route."""
         ...

@@ -11,7 +11,7 @@ import msgspec
 
 from policies.scorecard import ALL_LANGUAGES, Evidence, Origin, Scorecard
 
-_Key = TypeVar("_Key", bound=Hashable)
+_Owner = TypeVar("_Owner", bound=Hashable)
 _FIELDS = tuple(item.name for item in fields(Scorecard))
 _COUNTS = ("tasks", "repetitions", "asked", "scored", "no_answer", "unscorable")
 _TOTALS = ("input_tokens", "output_tokens", "cost_nanousd")
@@ -34,13 +34,10 @@ class _Published:
     def of_revision(self, route: str, revision: str) -> tuple[Scorecard, ...]:
         return self.by_route.get(route, ())
 
-    def of_origin(self, origin: Origin) -> Evidence:
-        return self if origin == "published" else Snapshot()
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Implements :class:`policies.scorecard.Evidence` with the measured scorecards; published ones stand apart."""
+    """Implements :class:`policies.scorecard.Evidence` with the measured scorecards; ``of_origin`` has the others."""
 
     version: int = 0
     scorecards: tuple[Scorecard, ...] = ()
@@ -48,10 +45,10 @@ class Snapshot:
     _published: _Published = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        measured = _newest(card for card in self.scorecards if card.origin == "measured")
-        published = _newest(card for card in self.scorecards if card.origin == "published")
-        object.__setattr__(self, "_by_revision", _grouped(measured, lambda card: (card.route, card.revision)))
-        object.__setattr__(self, "_published", _Published(_grouped(published, lambda card: card.route)))
+        measured = (card for card in self.scorecards if card.origin == "measured")
+        published = (card for card in self.scorecards if card.origin == "published")
+        object.__setattr__(self, "_by_revision", _newest_by(measured, lambda card: (card.route, card.revision)))
+        object.__setattr__(self, "_published", _Published(_newest_by(published, lambda card: card.route)))
 
     def scorecard(self, route: str, revision: str, suite: str, language: str | None) -> Scorecard | None:
         return _find(self.of_revision(route, revision), suite, language)
@@ -111,21 +108,18 @@ def _find(cards: Iterable[Scorecard], suite: str, language: str | None) -> Score
     return found[0] if found else None
 
 
-def _newest(cards: Iterable[Scorecard]) -> list[Scorecard]:
-    """One for each revision, suite and language, newest first."""
-    chosen: dict[tuple[str, str, str, str], Scorecard] = {}
+def _newest_by(
+    cards: Iterable[Scorecard], owner: Callable[[Scorecard], _Owner]
+) -> Mapping[_Owner, tuple[Scorecard, ...]]:
+    """Each owner's newest scorecards, one for each suite and language, newest first."""
+    chosen: dict[tuple[_Owner, str, str], Scorecard] = {}
     for card in cards:
-        key = (card.route, card.revision, card.suite, card.language)
+        key = (owner(card), card.suite, card.language)
         chosen[key] = newest((chosen[key], card)) if key in chosen else card
-    by_age = sorted(chosen.values(), key=lambda card: (datetime.fromisoformat(card.measured_at), card.run_id))
-    return by_age[::-1]
-
-
-def _grouped(cards: Iterable[Scorecard], key: Callable[[Scorecard], _Key]) -> Mapping[_Key, tuple[Scorecard, ...]]:
-    grouped: dict[_Key, list[Scorecard]] = {}
-    for card in cards:
-        grouped.setdefault(key(card), []).append(card)
-    return MappingProxyType({group: tuple(found) for group, found in grouped.items()})
+    grouped: dict[_Owner, list[Scorecard]] = {}
+    for card in sorted(chosen.values(), key=lambda card: (datetime.fromisoformat(card.measured_at), card.run_id)):
+        grouped.setdefault(owner(card), []).append(card)
+    return MappingProxyType({of: tuple(reversed(found)) for of, found in grouped.items()})
 
 
 def _scorecard(data: object) -> Scorecard:

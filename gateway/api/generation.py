@@ -15,8 +15,10 @@ from gateway.cache_control import CacheControl
 from gateway.limits import Limits
 from gateway.pipeline import Asked, Departure, Passage, Pipeline
 from gateway.problem import ClientLeft, Problem
+from gateway.request_needs import needs_of
 from gateway.session import session_id
 from gateway.telemetry.observer import Observation, Observer
+from policies.languages import canonical
 from policies.request import RequestTraits
 
 log = logging.getLogger("weighbridge.generation")
@@ -101,7 +103,7 @@ def parse(wire: ClientWire, scope: Scope, body: bytes) -> Asked:
     call = Call(wire.name, fields, stream, wants_usage, headers, session_id(scope["headers"], fields))
     unkept = _is(fields, "background", True)  # a ticket for an answer, not the answer
     cache = _NO_STORE if unkept else CacheControl.parse(header(scope, b"cache-control"))
-    traits = _traits(wire, scope, fields, _input_tokens(body))
+    traits = _traits(wire, scope, fields, body)
     return Asked(new_request_id(), scope["weighbridge.tenant"], model, call, traits, cache)
 
 
@@ -111,11 +113,12 @@ def _input_tokens(body: bytes) -> int:
     return (len(body) - sum(map(len, files))) // _BYTES_PER_TOKEN + len(files) * _TOKENS_PER_FILE
 
 
-def _traits(wire: ClientWire, scope: Scope, fields: dict[str, msgspec.Raw], input_tokens: int) -> RequestTraits:
+def _traits(wire: ClientWire, scope: Scope, fields: dict[str, msgspec.Raw], body: bytes) -> RequestTraits:
     limits = (_integer(fields, name) for name in wire.output_limits)
     most = next((limit for limit in limits if limit is not None), None)
     language = header(scope, b"x-weighbridge-language")
-    return RequestTraits(input_tokens, most, language.strip().lower() if language else None)
+    spoken = canonical(language) if language else None
+    return RequestTraits(_input_tokens(body), most, spoken, needs_of(fields, body))
 
 
 def _wants_usage(fields: dict[str, msgspec.Raw]) -> bool:

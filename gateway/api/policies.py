@@ -4,11 +4,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from backends.route import Capability
 from gateway.problem import Problem
 from gateway.router import Router
+from policies.languages import canonical
 from policies.request import RequestTraits
 
 _Tokens = Annotated[int, Query(ge=0, le=1_000_000_000)]
+_Needs = Annotated[tuple[Capability, ...], Query()]
 
 
 def policies_api(router: Router) -> APIRouter:
@@ -16,13 +19,18 @@ def policies_api(router: Router) -> APIRouter:
 
     @api.get("/v1/policies/{name:path}/explain")
     async def explain(
-        name: str, language: str | None = None, input_tokens: _Tokens = 0, max_tokens: _Tokens | None = None
+        name: str,
+        language: str | None = None,
+        input_tokens: _Tokens = 0,
+        max_tokens: _Tokens | None = None,
+        needs: _Needs = (),
     ) -> dict[str, Any]:
         target = router.aliases.get(name, name)
         if target not in router.policies:
             known = ", ".join(router.policies) or "none"
             raise Problem(404, "policy_not_found", f"There is no policy {name[:100]!r}. Policies: {known}")
-        traits = RequestTraits(input_tokens, max_tokens, language.lower() if language else None)
+        spoken = canonical(language) if language else None
+        traits = RequestTraits(input_tokens, max_tokens, spoken, frozenset(needs))
         return router.decide(target, traits).explain()
 
     return api

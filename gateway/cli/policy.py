@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 import click
 
+from backends.route import Capability
 from evaluator.figures import dollars, milliseconds, share
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from gateway.cli.gateway_client import base_url_option, get_json, post_json
@@ -35,18 +36,21 @@ def command() -> None:
 @click.option("--language", metavar="LANGUAGE", help="Decide for a request about this programming language.")
 @click.option("--input-tokens", type=click.IntRange(0), metavar="N", help="Decide for a prompt of N tokens.")
 @click.option("--max-tokens", type=click.IntRange(0), metavar="N", help="Decide for an answer of at most N tokens.")
+@click.option(
+    "--needs",
+    multiple=True,
+    type=click.Choice(get_args(Capability)),
+    help="Decide for a request that asks for this; may be given several times.",
+)
 @base_url_option
 @click.option("--json", "as_json", is_flag=True, help="Print the explanation as one JSON object.")
-def explain(
-    name: str, language: str | None, input_tokens: int | None, max_tokens: int | None, base_url: str, as_json: bool
-) -> None:
+def explain(name: str, base_url: str, as_json: bool, **asked: str | int | tuple[str, ...] | None) -> None:
     """Show each route that policy NAME keeps or drops, on which figure and from which run.
 
     The chosen route comes first, then the others in the order in which they would be tried, then those dropped. Exit
     code 1 when no route may serve the request.
     """
-    asked = {"language": language, "input_tokens": input_tokens, "max_tokens": max_tokens}
-    params = {key: value for key, value in asked.items() if value is not None}
+    params = {key: value for key, value in asked.items() if value not in (None, ())}
     explanation = get_json(base_url, f"policies/{quote(name, safe='')}/explain", params)
     try:
         text = json.dumps(explanation, indent=2) if as_json else "\n".join(_lines(explanation))
@@ -114,7 +118,8 @@ def _lines(explanation: dict[str, Any]) -> Iterator[str]:
     request = explanation["request"]
     max_tokens = "no max_tokens" if request["max_tokens"] is None else f"max_tokens {request['max_tokens']:,}"
     language = request["language"] or "not known"
-    yield f"request: {request['input_tokens_estimate']:,} tokens in, {max_tokens}, language {language}"
+    needs = f", needs {', '.join(request['needs'])}" if request["needs"] else ""
+    yield f"request: {request['input_tokens_estimate']:,} tokens in, {max_tokens}, language {language}{needs}"
     if explanation["used_otherwise"]:
         yield f"no route keeps every requirement, so requirements on evidence are waived: {otherwise}"
     for route in explanation["routes"]:

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from backends.route import Capability, Residency, UnsupportedTools
 from gateway.config.presets import PresetName, with_preset
 from gateway.config.problem import Location
+from policies.languages import canonical
 from policies.policy import Objective, Otherwise, Unmeasured
 from policies.scorecard import Origin
 
@@ -51,7 +52,7 @@ FimName = Literal[
     "codegemma",
 ]
 Name = Annotated[str, AfterValidator(_name)]
-Language = Annotated[str, AfterValidator(str.lower), Field(min_length=1)]
+Language = Annotated[str, AfterValidator(canonical), Field(min_length=1)]
 Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
 Words = Annotated[list[Annotated[str, Field(min_length=1)]], BeforeValidator(_listed), Field(min_length=1)]
 Languages = Annotated[list[Language], BeforeValidator(_listed), Field(min_length=1)]

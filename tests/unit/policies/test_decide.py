@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from backends.price import Price
 from backends.route import Revision, Route
+from policies.costs import CostPerMonth, MeasuredCost, PricePer1k
 from policies.decide import compile_policy, decide
-from policies.facts import ResidencyIs
+from policies.facts import HasCapabilities, OutputAtLeast, ResidencyIs
 from policies.policy import Policy
 from policies.request import RequestTraits
 from policies.requirements import Latency, PassAt1, Requirement
@@ -167,9 +168,16 @@ def test_explanation_shows_every_route_figure_and_run_as_json(make_card: MakeCar
 
 # Wild routes, evidence, policies and requests.
 
+capabilities = st.sampled_from(["tools", "vision", "json_schema", "logprobs", "fill_in_the_middle"])
+objectives = ["cheapest", "cheapest_per_solved_task", "most_accurate", "fastest", "weighted"]
 requirements = st.lists(
     st.one_of(
         st.builds(ResidencyIs, st.sampled_from(["self_hosted", "third_party"])),
+        st.builds(HasCapabilities, st.frozensets(capabilities, max_size=2)),
+        st.builds(OutputAtLeast, st.integers(1, 500)),
+        st.builds(PricePer1k, st.integers(0, 5)),
+        st.builds(CostPerMonth, st.just(10**6), st.integers(0, 5)),
+        st.builds(MeasuredCost, st.sampled_from(["cost_per_request", "cost_per_solved_task"]), st.integers(0, 5)),
         st.builds(PassAt1, st.just("humaneval+"), st.floats(0.01, 0.99)),
         st.builds(Latency, st.sampled_from(["ttft_p99_ms", "total_p99_ms"]), st.floats(1, 5000)),
     ),
@@ -178,10 +186,12 @@ requirements = st.lists(
 policies = st.builds(
     Policy,
     st.just("p"),
-    st.sampled_from(["cheapest", "most_accurate", "fastest"]),
+    st.sampled_from(objectives),
     requirements,
-    st.sampled_from(["cheapest", "most_accurate", "fastest", "refuse"]),
+    st.sampled_from([*objectives, "refuse"]),
     st.sampled_from(["refuse", "allow"]),
+    st.sampled_from(["measured", "published"]),
+    st.just((("cheapest", 1.0), ("most_accurate", 2.0))),
 )
 fleets = st.lists(
     st.builds(
@@ -189,6 +199,8 @@ fleets = st.lists(
         st.sampled_from("abcdefgh"),
         st.integers(0, 5),
         context_window=st.none() | st.integers(1, 2000),
+        max_output_tokens=st.none() | st.integers(1, 500),
+        capabilities=st.dictionaries(capabilities, st.booleans(), max_size=3),
         residency=st.sampled_from(["self_hosted", "third_party"]),
         languages=st.none() | st.frozensets(st.sampled_from(["python", "rust"])),
     ),
@@ -196,7 +208,11 @@ fleets = st.lists(
     unique_by=lambda route: route.name,
 )
 requests = st.builds(
-    RequestTraits, st.integers(0, 2000), st.none() | st.integers(0, 500), st.sampled_from([None, "python", "cobol"])
+    RequestTraits,
+    st.integers(0, 2000),
+    st.none() | st.integers(0, 500),
+    st.sampled_from([None, "python", "cobol"]),
+    st.frozensets(capabilities, max_size=2),
 )
 scores = st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(st.floats(0, 1), st.booleans(), st.integers(0, 10)))
 serving = st.none() | st.frozensets(st.sampled_from("abcdefgh"))
@@ -206,7 +222,18 @@ def snapshot(make_card: MakeCard, scores: dict[str, tuple[float, bool, int]]) ->
     return Snapshot(
         1,
         tuple(
-            make_card(name, REVISION, mean, tasks=200 - lost, asked=200, no_answer=lost, partial=partial)
+            make_card(
+                name,
+                REVISION,
+                mean,
+                tasks=200 - lost,
+                asked=200,
+                no_answer=lost,
+                partial=partial,
+                cost_nanousd=lost * 100,
+                statuses={"pass": 200 - lost, "no_answer": lost},
+                origin="published" if lost % 3 == 2 else "measured",
+            )
             for name, (mean, partial, lost) in scores.items()
         ),
     )
@@ -227,8 +254,12 @@ def test_a_decision_never_breaks_a_hard_requirement(
         assert available is None or kept.name in available
         assert kept.context_window is None or request.tokens <= kept.context_window
         assert kept.languages is None or request.language is None or request.language in kept.languages
-        judged = [(requirement, requirement.judge(kept, evidence)) for requirement in policy.requirements]
+        assert request.max_tokens is None or request.max_tokens <= (kept.max_output_tokens or request.max_tokens)
+        assert not [need for need in request.needs if kept.capabilities.get(need) is False]
+        seen = evidence.of_origin(policy.evidence)
+        judged = [(requirement, requirement.judge(kept, seen)) for requirement in policy.requirements]
         assert all(finding.kept for requirement, finding in judged if requirement.hard)
+        assert all(finding.origin in (None, policy.evidence) for _, finding in judged)
         if not decision.used_otherwise:
             excused = policy.unmeasured == "allow"
             assert all(finding.kept or (excused and not finding.measured) for _, finding in judged)
@@ -250,6 +281,7 @@ def test_same_inputs_give_the_same_decision(
     one = decide(policy, fleet, evidence, request, available)
     other = decide(policy, shuffled, evidence, request, available)
     assert one.explain() == other.explain()
+    assert json.loads(json.dumps(one.explain(), allow_nan=False))["chosen"] == one.explain()["chosen"]
     assert names(one.routes) == [row["route"] for row in one.explain()["routes"] if row["kept"]]
 
 

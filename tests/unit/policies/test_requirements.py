@@ -7,9 +7,11 @@ from backends.price import Price
 from backends.route import Revision, Route
 from policies.facts import (
     ContextAtLeast,
+    HasCapabilities,
     LanguagesInclude,
     LicenceIn,
     OpenWeights,
+    OutputAtLeast,
     ResidencyIs,
 )
 from policies.requirements import Latency, PassAt1, Requirement
@@ -82,9 +84,29 @@ def test_a_policy_without_a_language_asks_for_all_of_them_together(make_card: Ma
     assert finding.kept and "over 20 tasks" in finding.reason
 
 
-def test_published_figures_are_no_evidence(make_card: MakeCard) -> None:
-    evidence = Snapshot(1, (make_card("a", REVISION, 1.0, origin="published"),))
-    assert not PassAt1("humaneval+", 0.1).judge(ROUTE, evidence).measured
+def test_published_figures_are_no_evidence_unless_asked_for(make_card: MakeCard) -> None:
+    published = make_card("a", "any", 0.99, run_id="paper", origin="published")
+    evidence = Snapshot(1, (published, make_card("a", REVISION, 0.2, suite="mbpp+")))
+    gate = PassAt1("humaneval+", 0.8)
+    assert not gate.judge(ROUTE, evidence).measured
+    finding = gate.judge(ROUTE, evidence.of_origin("published"))
+    assert (finding.kept, finding.origin) == (True, "published")
+    assert finding.reason.endswith("which meets the required 0.8; published, not measured: paper")
+    assert evidence.of_origin("published").scorecard("a", REVISION, "mbpp+", None) is None
+    assert evidence.of_origin("measured") is evidence
+
+
+def test_of_published_figures_the_newest_counts_whatever_their_revision(make_card: MakeCard) -> None:
+    old = make_card("a", "1", 0.5, origin="published", measured_at="2025-01-01T00:00:00Z")
+    new = make_card("a", "2", 0.6, origin="published")
+    assert Snapshot(1, (new, old)).of_origin("published").scorecard("a", REVISION, "humaneval+", None) == new
+
+
+def test_a_published_mean_without_its_number_of_tasks_gates_nothing(make_card: MakeCard) -> None:
+    card = make_card("a", REVISION, 0.939, tasks=0, origin="published", run_id="paper")
+    finding = PassAt1("humaneval+", 0.1).judge(ROUTE, Snapshot(1, (card,)).of_origin("published"))
+    assert not finding.kept and not finding.measured
+    assert finding.reason.startswith("0.939 on humaneval+ does not say over how many tasks, so it has no bound;")
 
 
 def test_a_suite_in_several_languages_needs_one_named(make_card: MakeCard) -> None:
@@ -151,6 +173,24 @@ def test_latency_is_that_of_the_suite_or_of_the_newest_run(make_card: MakeCard) 
             replace(ROUTE, context_window=1),
             ROUTE,
             "no context window is declared; 1 tokens are required",
+        ),
+        (
+            OutputAtLeast(8000),
+            replace(ROUTE, max_output_tokens=8000),
+            replace(ROUTE, max_output_tokens=4096),
+            "answers of at most 4,096 tokens are below the required 8,000",
+        ),
+        (
+            OutputAtLeast(1),
+            replace(ROUTE, max_output_tokens=1),
+            ROUTE,
+            "no longest answer is declared; 1 tokens are required",
+        ),
+        (
+            HasCapabilities(frozenset({"tools", "vision"})),
+            replace(ROUTE, capabilities={"tools": True, "vision": True}),
+            replace(ROUTE, capabilities={"tools": True}),
+            "does not declare vision, which the policy requires",
         ),
         (
             LanguagesInclude(frozenset({"cobol", "fortran"})),
