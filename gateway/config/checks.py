@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from backends.claude_prices import known_models, litellm_folder
 from backends.fim import fault_of
+from backends.recording import Recording, RecordingError
 from backends.route import Route
 from gateway.config.build import replica_base
 from gateway.config.names import did_you_mean
@@ -219,6 +220,12 @@ def _check_recorded(at: Location, route: RouteSection, directory: Path) -> Itera
         path = getattr(route, key)
         if path is not None and not (directory / path).is_file():
             yield (*at, key), f"no such file: {directory / path}", "correct the path; it is relative to this file"
+            return
+    if route.recording is not None:
+        try:
+            Recording(str(directory / route.recording), str(directory / route.prompts) if route.prompts else None)
+        except RecordingError as error:
+            yield (*at, "recording"), str(error), "docs/configuration.md says what a recording holds"
 
 
 BACKEND_CHECKS: Mapping[Backend, Callable[[Location, RouteSection, Path], Iterator[Report]]] = {

@@ -79,8 +79,8 @@ ROUTE = "routes: {r: {backend: vllm, model: m, replicas: [http://h:8000]}}\n"
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
     """Writes a config file and loads it, with an environment of its own."""
-    for name in ("small.jsonl", "prompts.jsonl"):
-        (tmp_path / name).write_text("{}\n")
+    (tmp_path / "small.jsonl").write_text('{"prompt": "Say hello.", "answer": "Hello."}\n')
+    (tmp_path / "prompts.jsonl").write_text("")
 
     def load(text: str | bytes, **env: str) -> Config:
         path = tmp_path / "weighbridge.yaml"

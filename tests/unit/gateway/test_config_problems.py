@@ -138,7 +138,10 @@ def test_a_fault_elsewhere_names_line_key_and_fix(tmp_path: Path, rest: str, pro
         ("{backend: vllm}", ["model: missing; write the name", "replicas: missing; write its servers"]),
         ("{backend: recorded}", ["recording: missing; write the path"]),
         ("{backend: recorded, recording: no.jsonl}", ["recording: no such file: "]),
-        ("{backend: recorded, recording: c.yaml, replicas: [http://h]}", ["replicas: belongs to the backend 'vllm';"]),
+        (
+            "{backend: recorded, recording: c.yaml, replicas: [http://h]}",
+            ["recording: ", "replicas: belongs to the backend 'vllm';"],
+        ),
         ("{backend: claude}", ["model: missing; write the model's id", "api_key: missing; set ANTHROPIC_API_KEY"]),
         (
             "{backend: claude, model: claude-haiku-4.5, api_key: k, base_url: h, replicas: [http://h]}",
@@ -160,6 +163,12 @@ def test_each_backend_needs_its_own(tmp_path: Path, route: str, said: list[str])
     found = problems(tmp_path, f"routes:\n  r: {route}\n")
     assert len(found) == len(said)
     assert all(line.startswith(f"2: routes.r.{start}") for line, start in zip(found, said, strict=True))
+
+
+def test_a_recording_that_cannot_be_read_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text('{"prompt": "p", "answer": "a"}\n{"answer": "a"}\n')
+    (found,) = problems(tmp_path, "routes:\n  r: {backend: recorded, recording: r.jsonl}\n")
+    assert found.startswith(f"2: routes.r.recording: {tmp_path / 'r.jsonl'}:2: needs an answer (")
 
 
 def test_claude_without_litellm_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
