@@ -97,6 +97,7 @@ async def test_a_cheat_of_each_language_does_not_pay(elsewhere: Sandbox, name: s
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", [*ALL, "coboleval"])
 async def test_no_cheat_pays(elsewhere: Sandbox, name: str, tmp_path: Path) -> None:
     hostile = ALL.get(name, CALLING)
