@@ -7,6 +7,8 @@ from evaluator.languages.toolchain import missing_program
 
 _FIRST_WORD = re.compile(r"^(?P<indent>[ \t]*)(?:IDENTIFICATION|ID)\s+DIVISION\b", re.IGNORECASE | re.MULTILINE)
 _DIRECTIVE = re.compile(r"^\s*(?:>>\s*SOURCE|\$SET\s+SOURCEFORMAT)", re.IGNORECASE | re.MULTILINE)
+# Programs become functions in C, where `main` and `printf` are taken; in capitals no name is.
+_NAMED_AS_IN_C = re.compile(r"\b(?i:PROGRAM-ID)\s*\.\s*[\"']?[a-z0-9_]+[\"']?(?=[\s.])")
 
 
 class Cobol:
@@ -18,10 +20,11 @@ class Cobol:
 
     def recipe(self, source: str) -> Recipe:
         form = ("-free",) if is_free_form(source) else ("-fixed", "-ftext-column=255")
+        capitals = ("-ffold-call=upper",) if _NAMED_AS_IN_C.search(source) else ()
         return Recipe(
             {"main.cbl": source.encode(errors="replace")},
             ("./main",),
-            compile=("cobc", "-x", "-w", *form, "-o", "main", "main.cbl"),
+            compile=("cobc", "-x", "-w", *form, *capitals, "-o", "main", "main.cbl"),
             keep=("main",),
         )
 
