@@ -13,7 +13,7 @@ API_KEY = "sk-clients"
 _INSTALL = Path(__file__).parents[2] / "deploy/clients/install.sh"
 _PROGRAMS = ("@anthropic-ai/claude-code-linux-x64", "opencode-linux-x64/bin", ".bin")
 """Where a folder of npm packages has them, when no package's install script was run."""
-_PATIENCE_S = 300
+_PATIENCE_S = 400
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,27 +5,37 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.clients.desk import API_KEY
-from tests.clients.scripted_model import Asked, Script, read, speaks
+from tests.clients.scripted_model import Asked, Plan, Script, Trouble, never, read, speaks
 from tests.fixtures.gateway import Gateway, start_gateway, vllm_route
-from tests.fixtures.messages_server import MessagesServer, Says, claude_route, text, tool_use
+from tests.fixtures.messages_server import Ending, Fails, MessagesServer, Says, claude_route, text, tool_use
 from tests.fixtures.upstream import Upstream
+
+
+class Play(Protocol):
+    def __call__(self, script: Script, plan: Plan = never) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """``play`` gives the model its script; ``asked`` is what reached it since then."""
+    """``play`` gives the model its script, and the trouble that it has; ``asked`` is what reached it since then."""
 
     gateway: Gateway
-    play: Callable[[Script], None]
+    play: Play
     asked: Callable[[], list[Asked]]
 
 
+_SOME = 5
+"""Events of a stream that breaks: a little text is among them."""
+_ENDINGS: dict[Trouble, Ending] = {"cut": "cut", "short": "closed", "error": "error"}
+
+
 def _config(route: dict[str, Any]) -> dict[str, Any]:
+    """Without a cache: the tests ask the same again."""
     policies = {"auto": {"objective": "cheapest"}}
-    return {"routes": {"only": route}, "policies": policies, "api_key": API_KEY}
+    return {"routes": {"only": route}, "policies": policies, "api_key": API_KEY, "cache": {"enabled": False}}
 
 
 @contextmanager
@@ -33,32 +43,42 @@ def vllm_house(folder: Path) -> Iterator[House]:
     server = Upstream()
     gateway = start_gateway(folder, _config(vllm_route(server.url, context_window=128_000)), api_key=API_KEY)
 
-    def play(script: Script) -> None:
+    def play(script: Script, plan: Plan = never) -> None:
         server.received.clear()
-        server.behaviour = speaks(script)
+        server.behaviour = speaks(script, plan)
 
-    yield House(gateway, play, lambda: [read(received.path, received.json) for received in server.received])
-    gateway.stop()
-    server.close()
+    try:
+        yield House(gateway, play, lambda: [read(received.path, received.json) for received in server.received])
+    finally:
+        gateway.stop()
+        server.close()
 
 
 @contextmanager
 def claude_house(folder: Path) -> Iterator[House]:
     numbers = itertools.count(1)
     with contextmanager(MessagesServer().running)() as server:
-        gateway = start_gateway(folder, _config(claude_route(server.url)), api_key=API_KEY)
+        gateway = start_gateway(folder, _config(claude_route(server.url, unsupported_tools="drop")), api_key=API_KEY)
 
-        def play(script: Script) -> None:
+        def play(script: Script, plan: Plan = never) -> None:
             server.received.clear()
-            server.script = lambda body: _answer(script, body, next(numbers))
+            answers = itertools.count(1)
+            server.script = lambda body: _answer(script, body, next(numbers), plan(next(answers)))
 
-        yield House(gateway, play, lambda: [read("/v1/messages", received.body) for received in server.received])
-        gateway.stop()
+        try:
+            yield House(gateway, play, lambda: [read("/v1/messages", received.body) for received in server.received])
+        finally:
+            gateway.stop()
 
 
-def _answer(script: Script, body: dict[str, Any], number: int) -> Says:
+def _answer(script: Script, body: dict[str, Any], number: int, trouble: Trouble | None) -> Says | Fails:
+    if trouble in ("refused", "limited"):
+        return Fails("rate_limit_error", retry_after="1") if trouble == "limited" else Fails("overloaded_error")
     turn = script(read("/v1/messages", body))
-    if turn.tool is None:
-        return Says((text(turn.text),))
-    assert isinstance(turn.given, dict)
-    return Says((text(turn.text), tool_use(turn.tool, number, **turn.given)), stop_reason="tool_use")
+    blocks, reason = [text(turn.text)], "end_turn"
+    if turn.tool is not None:
+        assert isinstance(turn.given, dict)
+        blocks, reason = [*blocks, tool_use(turn.tool, number, **turn.given)], "tool_use"
+    if trouble is None:
+        return Says(blocks, stop_reason=reason)
+    return Says(blocks, stop_reason=reason, events=_SOME, ending=_ENDINGS[trouble])

@@ -5,7 +5,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tests.fixtures.upstream import Behaviour, Received, answers_json, chunk, event, streams, usage_chunk
 
@@ -53,7 +53,17 @@ def writes(tool: str, given: dict[str, Any] | str) -> Script:
     return script
 
 
-def speaks(script: Script) -> Behaviour:
+Trouble = Literal["cut", "short", "error", "refused", "limited"]
+"""In the middle of a stream: the connection is cut, it ends too soon, it has an error event. Or 500, or 429."""
+Plan = Callable[[int], Trouble | None]
+"""What happens to the so-manieth answer, counted from 1."""
+
+
+def never(_: int) -> None:
+    """No trouble."""
+
+
+def speaks(script: Script, plan: Plan = never) -> Behaviour:
     """An upstream's behaviour on chat, Messages and Responses."""
     numbers = itertools.count(1)
 
@@ -61,16 +71,27 @@ def speaks(script: Script) -> Behaviour:
         if received.path.partition("?")[0] == "/v1/messages/count_tokens":
             await answers_json({"input_tokens": _PROMPT})(received, writer)
             return
-        asked = read(received.path, received.json)
-        turn, number = script(asked), next(numbers)
-        if received.json.get("stream"):
-            events = {"completions": _chat, "messages": _messages, "responses": _responses}[asked.wire]
-            await streams(*events(turn, number))(received, writer)
+        asked, number = read(received.path, received.json), next(numbers)
+        turn, trouble = script(asked), plan(number)
+        if trouble in ("refused", "limited"):
+            await _refuse(trouble == "limited")(received, writer)
+        elif asked.body.get("stream"):
+            events = list(
+                {"completions": _chat, "messages": _messages, "responses": _responses}[asked.wire](turn, number)
+            )
+            if trouble is not None:
+                events = [*events[: len(events) // 2], *([_ERRORS[asked.wire]] if trouble == "error" else [])]
+            await streams(*events, end=trouble != "cut")(received, writer)
         else:
             whole = {"completions": _whole_chat, "messages": _whole_message, "responses": _whole_response}[asked.wire]
             await answers_json(whole(turn, number))(received, writer)
 
     return behave
+
+
+def _refuse(limited: bool) -> Behaviour:
+    error = {"error": {"message": "no", "type": "x", "code": None}}
+    return answers_json(error, 429, "retry-after: 1\r\n") if limited else answers_json(error, 500)
 
 
 def read(path: str, body: dict[str, Any]) -> Asked:
@@ -100,6 +121,17 @@ def _pieces(text: str) -> list[str]:
     return [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]
 
 
+def _named(kind: str, **fields: Any) -> bytes:
+    return f"event: {kind}\n".encode() + event({"type": kind, **fields})
+
+
+_ERRORS = {
+    "completions": event({"error": {"message": "CUDA error", "type": "internal_error", "code": 500}}),
+    "messages": _named("error", error={"type": "internal_error", "message": "CUDA error"}),
+    "responses": _named("error", code="500", message="CUDA error", param=None),
+}
+
+
 def _chat(turn: Turn, number: int) -> Iterator[bytes]:
     yield event(chunk("", role="assistant"))
     for piece in _pieces(turn.text):
@@ -123,10 +155,6 @@ def _whole_chat(turn: Turn, number: int) -> dict[str, Any]:
     head = {"id": f"chatcmpl-{number}", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
     total = _PROMPT + _COMPLETION
     return {**head, "usage": {"prompt_tokens": _PROMPT, "completion_tokens": _COMPLETION, "total_tokens": total}}
-
-
-def _named(kind: str, **fields: Any) -> bytes:
-    return f"event: {kind}\n".encode() + event({"type": kind, **fields})
 
 
 def _blocks(turn: Turn, number: int) -> list[dict[str, Any]]:

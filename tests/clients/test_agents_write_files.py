@@ -31,3 +31,8 @@ def test_codex_writes_a_file(vllm: House, codex: Programs, tmp_path: Path) -> No
 @pytest.mark.parametrize("agent", [CLAUDE_CODE, OPENCODE, AIDER], ids=str)
 def test_an_agent_writes_a_file(agent: Agent, house: House, programs: Programs, tmp_path: Path) -> None:
     work(agent, house, Desk(tmp_path, house.gateway, programs))
+
+
+@pytest.mark.full
+def test_codex_writes_a_file_through_claude(claude: House, codex: Programs, tmp_path: Path) -> None:
+    work(CODEX, claude, Desk(tmp_path, claude.gateway, codex))
