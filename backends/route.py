@@ -55,6 +55,8 @@ class Route:
     """Programming languages it may be used for; None means any."""
     capabilities: Mapping[Capability, bool] = field(default_factory=dict)
     """What it can do, and what it cannot; nothing is known of those that are not there."""
+    lacks: frozenset[Capability] = field(init=False, repr=False)
+    """Those that it cannot."""
     revision: Revision = Revision()
     fim: FimTemplate | None = None
     """How a completion's suffix goes into its prompt; without one it is the server's to understand."""
@@ -65,3 +67,7 @@ class Route:
     unsupported_tools: UnsupportedTools = "pass"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent to the upstream with every request; may hold its key, so never shown."""
+
+    def __post_init__(self) -> None:
+        lacks = frozenset(name for name, has in self.capabilities.items() if not has)
+        object.__setattr__(self, "lacks", lacks)

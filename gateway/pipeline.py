@@ -102,7 +102,7 @@ class Pipeline:
 
         The caller reads ``passage.reader`` and then calls ``close(passage)``, whatever happened.
         """
-        choice = self._router.choose(asked.model, asked.traits)
+        choice = self._router.choose(asked.model, asked.traits, asked.call.fields)
         account = Account(
             self._spool,
             observation,

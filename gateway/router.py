@@ -1,18 +1,22 @@
 """From the ``model`` that a client names to the routes to try: a pinned route, or a policy weighed on the evidence."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from backends.route import Route
 from gateway.fleet import Fleet
 from gateway.problem import Problem
+from gateway.request_language import language_of
 from policies.decide import CompiledPolicy, Decision, compile_policy
 from policies.policy import Policy
-from policies.request import RequestTraits, lacking
+from policies.request import RequestTraits
 from policies.requirements import listed
 from policies.snapshot import Snapshot
 
 PINNED = "pinned"
+_NO_FIELDS: Mapping[str, msgspec.Raw] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,12 @@ class Router:
         self.evidence = evidence
         self._compile()
 
-    def choose(self, model: str, traits: RequestTraits) -> Choice:
+    def choose(self, model: str, traits: RequestTraits, fields: Mapping[str, msgspec.Raw] = _NO_FIELDS) -> Choice:
         """Raises ``Problem``: 404 for an unknown name, 400 for what a pinned route lacks, 503 if no route qualifies."""
         name = self.aliases.get(model, model)
         if name in self._fleet.routes:
             return Choice(PINNED, (_able(self._fleet.routes[name], traits),))
-        decision = self.decide(name, traits)
+        decision = self.decide(name, self._with_language(name, traits, fields))
         if not decision.routes:
             raise Problem(503, "no_route_qualifies", f"policy '{name}' has no route for this: {decision.summary()}")
         return Choice(name, decision.routes)
@@ -62,6 +66,13 @@ class Router:
         if compiled is None:
             raise self._unknown(policy)
         return compiled.decide(traits, self._fleet.available)
+
+    def _with_language(self, policy: str, traits: RequestTraits, fields: Mapping[str, msgspec.Raw]) -> RequestTraits:
+        """Looks for the language only where a decision can depend on it, and the client did not say it."""
+        compiled = self._compiled.get(policy)
+        if traits.language is not None or compiled is None or not compiled.asks_language:
+            return traits
+        return replace(traits, language=language_of(fields))
 
     def names(self) -> list[str]:
         """What ``model`` may be: serving routes, then the other routes, policies and aliases."""
@@ -81,7 +92,7 @@ class Router:
 
 
 def _able(route: Route, traits: RequestTraits) -> Route:
-    if missing := lacking(route, traits):
+    if missing := route.lacks & traits.needs:
         message = f"the route '{route.name}' is declared without {listed(missing)}, which the request asks for"
         raise Problem(400, "unsupported_capability", message)
     return route

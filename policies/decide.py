@@ -4,7 +4,7 @@ What depends on routes and evidence alone is judged once, by :func:`compile_poli
 request then costs a few comparisons for each route; reasons are put into words only when somebody asks.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -40,6 +40,8 @@ class CompiledPolicy:
     qualified: tuple[Route, ...]
     otherwise: tuple[Route, ...]
     """The eligible routes in ``otherwise``'s order; empty when that is ``refuse``."""
+    asks_language: bool
+    """A request's language can change what is decided: whoever knows how to find it out should."""
 
     def decide(self, request: RequestTraits, available: Container[str] | None = None) -> "Decision":
         """``available`` holds the names of the routes that serve now; None means all."""
@@ -133,6 +135,7 @@ def compile_policy(policy: Policy, routes: Iterable[Route], evidences: EvidenceB
         candidates,
         tuple(candidate.route for candidate in candidates if candidate.qualified),
         tuple(route for route, _ in fallback if route.name in eligible),
+        any(route.languages is not None for route in routes),
     )
 
 
@@ -163,7 +166,9 @@ def _candidate(
 
 
 def _fitting(routes: tuple[Route, ...], request: RequestTraits, available: Container[str] | None) -> tuple[Route, ...]:
-    fitting = [route for route in routes if available is None or route.name in available]
+    fitting: Sequence[Route] = routes
+    if available is not None:
+        fitting = [route for route in routes if route.name in available]
     for requirement in REQUEST_REQUIREMENTS:
-        fitting = [route for route in fitting if requirement.keeps(route, request)]
+        fitting = requirement.kept(fitting, request)
     return tuple(fitting)

@@ -6,11 +6,11 @@ ALIASES: Mapping[str, str] = {
     alias: language
     for language, aliases in {
         "bash": "sh shell zsh ksh shellscript",
-        "c": "h",
+        "c": "",
         "cobol": "cob cbl cpy gnucobol",
         "cpp": "c++ cc cxx hpp hh hxx",
         "csharp": "c# cs",
-        "fortran": "f f77 f90 f95 f03 f08 for",
+        "fortran": "f77 f90 f95 f03 f08",
         "go": "golang",
         "java": "",
         "javascript": "js jsx mjs cjs node nodejs",
@@ -25,6 +25,14 @@ ALIASES: Mapping[str, str] = {
     for alias in (language, *aliases.split())
 }
 """Names, fence tags and file endings of the languages that suites are about."""
+
+# fmt: off
+EXTENSIONS = (
+    "py", "pyi", "rs", "go", "js", "jsx", "mjs", "cjs", "ts", "tsx", "mts", "cts", "java", "cs", "c", "cpp", "cc",
+    "cxx", "hpp", "rb", "php", "pl", "pm", "lua", "sh", "cob", "cbl", "cpy", "f77", "f90", "f95", "f03", "f08",
+)
+# fmt: on
+"""File endings that tell a language. A `.h` tells none, and `.f` and `.for` are words."""
 
 
 def canonical(name: str) -> str:

@@ -1,5 +1,6 @@
 """What a request asks of a route. These requirements are part of every policy and are never waived."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -30,7 +31,9 @@ class RequestRequirement(Protocol):
     @property
     def name(self) -> str: ...
 
-    def keeps(self, route: Route, request: RequestTraits) -> bool: ...
+    def kept(self, routes: Sequence[Route], request: RequestTraits) -> Sequence[Route]:
+        """All at once: a call for each route would cost more than the comparisons."""
+        ...
 
     def judge(self, route: Route, request: RequestTraits) -> Finding: ...
 
@@ -41,13 +44,14 @@ class FitsContext:
 
     name: ClassVar[str] = "request_context"
 
-    def keeps(self, route: Route, request: RequestTraits) -> bool:
-        return route.context_window is None or request.tokens <= route.context_window
+    def kept(self, routes: Sequence[Route], request: RequestTraits) -> Sequence[Route]:
+        tokens = request.tokens
+        return [route for route in routes if route.context_window is None or tokens <= route.context_window]
 
     def judge(self, route: Route, request: RequestTraits) -> Finding:
         if route.context_window is None:
             return Finding(self.name, True, "no context window is declared", request.tokens)
-        kept = self.keeps(route, request)
+        kept = bool(self.kept((route,), request))
         reason = (
             f"the request's {request.tokens:,} tokens (estimated input and max_tokens) {'fit' if kept else 'exceed'}"
             f" the context window of {route.context_window:,}"
@@ -61,15 +65,18 @@ class ServesLanguage:
 
     name: ClassVar[str] = "request_language"
 
-    def keeps(self, route: Route, request: RequestTraits) -> bool:
-        return route.languages is None or request.language is None or request.language in route.languages
+    def kept(self, routes: Sequence[Route], request: RequestTraits) -> Sequence[Route]:
+        language = request.language
+        if language is None:
+            return routes
+        return [route for route in routes if route.languages is None or language in route.languages]
 
     def judge(self, route: Route, request: RequestTraits) -> Finding:
         if request.language is None:
             return Finding(self.name, True, "the request's language is not known")
         if route.languages is None:
             return Finding(self.name, True, f"may be used for any language, {request.language} too")
-        kept = self.keeps(route, request)
+        kept = bool(self.kept((route,), request))
         if kept:
             return Finding(self.name, True, f"may be used for {request.language}")
         return Finding(self.name, False, f"not to be used for {request.language}, only for {listed(route.languages)}")
@@ -81,19 +88,18 @@ class FitsOutput:
 
     name: ClassVar[str] = "request_output"
 
-    def keeps(self, route: Route, request: RequestTraits) -> bool:
-        return (
-            route.max_output_tokens is None
-            or request.max_tokens is None
-            or request.max_tokens <= route.max_output_tokens
-        )
+    def kept(self, routes: Sequence[Route], request: RequestTraits) -> Sequence[Route]:
+        most = request.max_tokens
+        if most is None:
+            return routes
+        return [route for route in routes if route.max_output_tokens is None or most <= route.max_output_tokens]
 
     def judge(self, route: Route, request: RequestTraits) -> Finding:
         if request.max_tokens is None:
             return Finding(self.name, True, "the request has no max_tokens")
         if route.max_output_tokens is None:
             return Finding(self.name, True, "no longest answer is declared", request.max_tokens)
-        kept = self.keeps(route, request)
+        kept = bool(self.kept((route,), request))
         relation = "fits" if kept else "exceeds"
         reason = f"max_tokens {request.max_tokens:,} {relation} the longest answer of {route.max_output_tokens:,}"
         return Finding(self.name, kept, reason, request.max_tokens)
@@ -105,20 +111,16 @@ class CanDo:
 
     name: ClassVar[str] = "request_capabilities"
 
-    def keeps(self, route: Route, request: RequestTraits) -> bool:
-        return not request.needs or not lacking(route, request)
+    def kept(self, routes: Sequence[Route], request: RequestTraits) -> Sequence[Route]:
+        needs = request.needs
+        return [route for route in routes if route.lacks.isdisjoint(needs)] if needs else routes
 
     def judge(self, route: Route, request: RequestTraits) -> Finding:
         if not request.needs:
             return Finding(self.name, True, "the request asks for nothing special")
-        if missing := lacking(route, request):
+        if missing := route.lacks & request.needs:
             return Finding(self.name, False, f"declared without {listed(missing)}, which the request asks for")
         return Finding(self.name, True, f"not declared to be without {listed(request.needs)}")
-
-
-def lacking(route: Route, request: RequestTraits) -> list[Capability]:
-    """What the request asks for and the route declares that it has not."""
-    return [name for name in request.needs if route.capabilities.get(name) is False]
 
 
 REQUEST_REQUIREMENTS: tuple[RequestRequirement, ...] = (FitsContext(), FitsOutput(), ServesLanguage(), CanDo())

@@ -1,0 +1,119 @@
+"""What a decision costs: `python -m tests.bench.decisions` prints microseconds, the best and the median of rounds.
+
+20 routes with scorecards in 16 languages; a request that fits, one that half of the routes must be dropped for, and one
+that no route qualifies for, so that `otherwise` decides. Then the language of requests of several kinds.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from statistics import median
+from timeit import repeat
+
+import click
+import msgspec
+
+from backends.price import Price
+from backends.route import Capability, Route
+from gateway.request_language import language_of
+from policies.costs import PricePer1k
+from policies.decide import CompiledPolicy, compile_policy
+from policies.facts import LanguagesInclude
+from policies.languages import ALIASES
+from policies.policy import Policy
+from policies.request import RequestTraits
+from policies.requirements import Latency, PassAt1
+from policies.scorecard import Scorecard
+from policies.snapshot import Snapshot
+
+LANGUAGES = sorted(set(ALIASES.values()))
+ROUTES = 20
+DECISION_BUDGET_US, LANGUAGE_BUDGET_US = 30, 150
+_ROUNDS, _CALLS = 15, 1000
+
+
+def compiled() -> CompiledPolicy:
+    routes = [_route(number) for number in range(ROUTES)]
+    cards = tuple(_card(route, language) for route in routes for language in LANGUAGES)
+    requirements = (
+        LanguagesInclude(frozenset(("python", "rust"))),
+        PricePer1k(10**9),
+        PassAt1("suite", 0.5, "rust"),
+        Latency("ttft_p99_ms", 5000, "suite", "rust"),
+    )
+    policy = Policy("auto", "cheapest", requirements, "most_accurate")
+    return compile_policy(policy, routes, Snapshot(1, cards))
+
+
+def requests() -> Mapping[str, RequestTraits]:
+    needs: frozenset[Capability] = frozenset(("tools", "json_schema"))
+    fits = RequestTraits(2_000, 1_000, "rust", needs)
+    return {
+        "20 routes fit": fits,
+        "10 routes lack vision": replace(fits, needs=needs | {"vision"}),
+        "none fits": replace(fits, input_tokens_estimate=10**9),
+    }
+
+
+def prompts() -> Mapping[str, object]:
+    code = "".join(f"    def method_{n}(self) -> int:\n        return self.value.of({n})\n" for n in range(2000))
+    return {
+        "one question": [{"role": "user", "content": "Write a function in Python that adds two numbers."}],
+        "a long conversation": [
+            {"role": "user", "content": f"```python\n{code}```\nin src/main.py:{n}"} for n in range(9)
+        ],
+        "nothing but dots": [{"role": "user", "content": "." * 100_000}],
+        "nothing but file names": [{"role": "user", "content": "a.py " * 20_000}],
+    }
+
+
+@click.command()
+def main() -> None:
+    policy = compiled()
+    for name, request in requests().items():
+        _print(f"decision: {name}", lambda request=request: policy.decide(request), DECISION_BUDGET_US)  # type: ignore[misc]
+    for name, messages in prompts().items():
+        fields = msgspec.json.decode(json.dumps({"messages": messages}), type=dict[str, msgspec.Raw])
+        _print(f"language: {name}", lambda fields=fields: language_of(fields), LANGUAGE_BUDGET_US)  # type: ignore[misc]
+
+
+def _print(name: str, call: Callable[[], object], budget_us: int) -> None:
+    times = [seconds / _CALLS * 1e6 for seconds in repeat(call, number=_CALLS, repeat=_ROUNDS)]
+    click.echo(f"{name:34} best {min(times):6.1f} us, median {median(times):6.1f} us; budget {budget_us} us")
+
+
+def _route(number: int) -> Route:
+    return Route(
+        f"route-{number}",
+        "vllm",
+        "m",
+        Price(number + 1, number + 1),
+        context_window=128_000,
+        max_output_tokens=8_000,
+        languages=frozenset(LANGUAGES),
+        capabilities={"tools": True, "json_schema": True, "vision": number % 2 == 0},
+    )
+
+
+def _card(route: Route, language: str) -> Scorecard:
+    return Scorecard(
+        run_id="run",
+        route=route.name,
+        revision=route.revision.id,
+        suite="suite",
+        suite_hash="0",
+        language=language,
+        measured_at="2026-01-01T00:00:00Z",
+        tasks=160,
+        repetitions=1,
+        asked=160,
+        scored=160,
+        no_answer=0,
+        unscorable=0,
+        pass_at_1=0.9,
+        ttft_p99_ms=900.0,
+    )
+
+
+if __name__ == "__main__":
+    main()
