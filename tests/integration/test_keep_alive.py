@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 
 from tests.fixtures.gateway import Gateway, start_gateway, vllm_route
@@ -17,6 +19,7 @@ from tests.fixtures.upstream import (
     chunk,
     event,
     says,
+    streams,
     streams_held,
 )
 from tests.fixtures.waiting import LONG_S, eventually
@@ -87,6 +90,38 @@ def test_before_the_first_content_and_then_an_error_is_an_event(
     assert "error" in error or error["type"] == "error"
     row = gateway.ledger(answer.headers["x-weighbridge-request-id"])
     assert (row["status"], len(upstream.received)) == (400, 1)
+
+
+def test_anthropics_client_passes_over_what_comes_before_a_message(gateway: Gateway, upstream: Upstream) -> None:
+    begun = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": None}
+    events = (
+        {"type": "message_start", "message": {**begun, "usage": {"input_tokens": 7, "output_tokens": 0}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hello"}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}},
+        {"type": "message_stop"},
+    )
+    go = threading.Event()
+    upstream.behaviour = held(go, streams(*(f"event: {said['type']}\n".encode() + event(said) for said in events)))
+    asked: Any = {"model": "small", "max_tokens": 9, "messages": gateway.messages("hi")}
+    with (
+        anthropic.Anthropic(base_url=gateway.url, api_key="any", max_retries=0) as client,
+        client.messages.stream(**asked) as stream,
+    ):
+        go.set()
+        assert stream.get_final_text() == "hello"
+
+
+def test_openais_client_passes_over_what_comes_before_a_response(gateway: Gateway, upstream: Upstream) -> None:
+    response = {"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "output": []}
+    ended = event({"type": "response.completed", "response": response, "sequence_number": 0})
+    go = threading.Event()
+    upstream.behaviour = held(go, streams(b"event: response.completed\n" + ended))
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="any", max_retries=0) as client:
+        stream = client.responses.create(model="small", input=gateway.topic, stream=True)
+        go.set()
+        assert [said.type for said in stream] == ["response.completed"]
 
 
 def test_before_the_first_content_another_attempt_is_still_made(gateway: Gateway, upstream: Upstream) -> None:
