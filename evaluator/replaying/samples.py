@@ -50,8 +50,9 @@ def _sample(row: object, suite: Suite, seen: Counter[str]) -> Sample:
     if not isinstance(text := row.get(key), str):
         raise SuiteError("the sample has no 'completion' or 'solution' that is a string", shape)
     task_id = row.get("task_id")
-    task = suite.task(task_id) if isinstance(task_id, str) else None
-    if task is None:
+    if not isinstance(task_id, str):
+        raise SuiteError("the sample has no 'task_id' that is a string", shape)
+    if (task := suite.task(task_id)) is None:
         example = suite.tasks[0].task_id
         raise SuiteError(f"the suite {suite.name} has no task {task_id!r}", f"its ids look like {example!r}")
     seen[task.task_id] += 1

@@ -1,6 +1,7 @@
 """Presets: a model, how vLLM serves it, and the route that it becomes. Files of deploy/presets, or of the user."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -78,7 +79,7 @@ class Preset(_Part):
         routes = {name: {"backend": "vllm", "model": self.model, "replicas": [url], **own}}
         for lora in self.lora:
             changed = {"model": lora.name, "revision": f"{own.get('revision', 'base')}+{lora.name}"}
-            routes[lora.name] = {**routes[name], **changed}
+            routes[lora.name] = deepcopy({**routes[name], **changed})  # shared parts would be YAML's aliases
         return routes
 
 
@@ -90,7 +91,8 @@ def load_preset(name: str) -> Preset:
     """The preset of that name, or in the file of that name. Raises ConfigFailure."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else _FOLDER / f"{name}.yaml"
     if not path.is_file():
-        raise ConfigFailure(f"no preset is named {name!r}: {did_you_mean(name, preset_names())} Or name a .yaml file")
+        near = did_you_mean(name, preset_names())
+        raise ConfigFailure(f"no preset is named {name!r}, and no .yaml file; {near}")
     try:
         preset = Preset.model_validate(yaml.safe_load(path.read_bytes()))
         for route in preset.routes("preset", "http://127.0.0.1:8000", with_key=False).values():

@@ -178,7 +178,8 @@ def _check_claude(at: Location, route: RouteSection, directory: Path) -> Iterato
     if route.model is None:
         yield (*at, "model"), "missing", "write the model's id, as Anthropic lists it"
     elif route.price is None and route.model not in known_models():
-        fix = f"{did_you_mean(route.model, known_models())} Or write `price: {{input: ..., output: ...}}`"
+        near = did_you_mean(route.model, known_models())
+        fix = f"write `price: {{input: ..., output: ...}}`, or another model: {near}"
         yield (*at, "model"), f"LiteLLM's price map has no '{route.model}', and the route has no price", fix
     if route.api_key is None and not _credentials(route) & {name.lower() for name in route.headers}:
         yield (*at, "api_key"), "missing", "set ANTHROPIC_API_KEY and write `api_key: ${ANTHROPIC_API_KEY}`"

@@ -104,6 +104,7 @@ def test_a_limit_is_labelled(suite: str, tmp_path: Path) -> None:
         (["{"], ":1: no JSON"),
         (["[]"], ":1: a sample is a JSON object"),
         ([{"task_id": "a"}], ":1: the sample has no 'completion' or 'solution'"),
+        ([{"solution": RIGHT}], ":1: the sample has no 'task_id'"),
         ([{"task_id": "a", "solution": 3}], ":1: the sample has no 'completion' or 'solution'"),
         ([], "the file holds no sample"),
     ],

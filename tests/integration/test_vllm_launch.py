@@ -157,6 +157,7 @@ def test_the_routes_it_prints_are_a_configuration(name: str, tmp_path: Path) -> 
     done = weighbridge("launch", name, "--route-yaml", "--lora", "one=/a", VLLM_API_KEY="k")
     path = tmp_path / "weighbridge.yaml"
     path.write_text(done.stdout)
+    assert "&id" not in done.stdout, "each route is written out"
     config = load_config(path, {"VLLM_API_KEY": "k"})
     assert set(config.routes) == {name, "one"}
     assert config.routes[name].context_window == load_preset(name).serve.max_model_len

@@ -147,7 +147,7 @@ def test_a_fault_elsewhere_names_line_key_and_fix(tmp_path: Path, rest: str, pro
             "{backend: claude, model: claude-haiku-4.5, api_key: k, base_url: h, replicas: [http://h]}",
             [
                 "model: LiteLLM's price map has no 'claude-haiku-4.5', and the route has no price; "
-                "did you mean 'claude-haiku-4-5'?",
+                "write `price: {input: ..., output: ...}`, or another model: did you mean 'claude-haiku-4-5'?",
                 "base_url: not an http address; write it like",
                 "replicas: belongs to the backend 'vllm';",
             ],
