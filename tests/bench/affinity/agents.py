@@ -15,7 +15,7 @@ import httpx
 AGENTS = 12
 TURNS = 6
 _ANSWER_TOKENS = 12
-_THINK_S = (0.2, 2.0)
+_THINK_S = (1.0, 6.0)
 _SYSTEM_CHARACTERS, _PROJECT_CHARACTERS, _OUTPUT_CHARACTERS = 1500, 1500, 1200
 _SOURCE = inspect.getsource(argparse)
 

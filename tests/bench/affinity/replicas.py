@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ MODEL = "smollm2-135m-instruct"
 BLOCK_TOKENS = 32
 CACHE_TOKENS = 20_480
 _START_S = 600
+_RESET_S = 60
 _COUNTER = re.compile(r"^vllm:prefix_cache_(queries|hits)_total(?:{[^}]*})? (\S+)$", re.MULTILINE)
 
 
@@ -37,12 +39,16 @@ class Replicas:
         self.urls = urls
 
     def reset(self) -> None:
-        """Empties the prefix caches; nothing may be under way. Raises ``httpx.HTTPError``."""
+        """Empties the prefix caches, once nothing is under way. Raises ``httpx.HTTPError``, ``TimeoutError``."""
+        deadline = time.monotonic() + _RESET_S
         for url in self.urls:
-            httpx.post(f"{url}/reset_prefix_cache", timeout=30, trust_env=False).raise_for_status()
+            while not _is_reset(url):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{url} did not empty its prefix cache")
+                time.sleep(0.2)
 
     def counters(self) -> list[Counters]:
-        pages = [httpx.get(f"{url}/metrics", timeout=30, trust_env=False).raise_for_status().text for url in self.urls]
+        pages = [httpx.get(f"{url}/metrics", timeout=60, trust_env=False).raise_for_status().text for url in self.urls]
         return [Counters(**{name: float(value) for name, value in _COUNTER.findall(page)}) for page in pages]
 
 
@@ -62,6 +68,11 @@ def two_replicas(folder: Path) -> Iterator[Replicas]:
         for command, process in started:
             wait_until_ready(process, f"{command.base_url}/health", timeout_s=_START_S)
         yield Replicas([command.base_url for command, _ in started])
+
+
+def _is_reset(url: str) -> bool:
+    answer = httpx.post(f"{url}/reset_prefix_cache", timeout=60, trust_env=False).raise_for_status()
+    return answer.json()["success"] is True
 
 
 def _command(python: Path, model: Path, cpu: int) -> VllmCommand:
