@@ -43,8 +43,10 @@ class Correctness:
         return scale * betting_lower(values, confidence)
 
     def interval(self, confidence: float) -> tuple[float, float] | None:
-        """Two-sided, for showing: Wilson's for one sample a task, else betting's; None when nothing was scored."""
-        if self.mean is None:
+        """Two-sided, for showing: Wilson's for one sample a task, else betting's; None when nothing was scored, or
+        nobody told how many tasks were.
+        """
+        if self.mean is None or not self.tasks:
             return None
         if self.method == "wilson":
             return wilson(self.mean, self.tasks, confidence)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from gateway.cli import policy
-from gateway.cli.failure import ConfigFailure
+from gateway.cli.failure import ConfigFailure, Failure
 from gateway.config import Config, ConfigError, parse_config
 from gateway.config.presets import PRESETS
 from policies.costs import CostPerMonth
@@ -28,8 +28,16 @@ PUBLISHED = Snapshot.decode((ROOT / "deploy/published/johal-2026.json").read_byt
 
 @pytest.fixture(scope="module")
 def config() -> Config:
+    return parse_config(documented(), "docs.yaml", ENV)
+
+
+def documented() -> str:
     blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/policies.md").read_text(), re.DOTALL)
-    return parse_config(next(block for block in blocks if "preset:" in block), "docs.yaml", ENV)
+    return str(next(block for block in blocks if "preset:" in block))
+
+
+def explained(*arguments: str) -> Result:
+    return CliRunner().invoke(policy.command, ["explain", *arguments])
 
 
 def explain(config: Config, name: str, evidence: Snapshot = PUBLISHED) -> dict[str, Any]:
@@ -138,3 +146,25 @@ def test_published_figures_can_be_those_of_a_route_of_another_name() -> None:
     assert sorted(card.pass_at_1 for card in cards if card.pass_at_1 is not None) == [0.918, 0.939]
     wrong = CliRunner().invoke(policy.command, ["published", "--json", "--route", "sonnet=claude-3.5-sonet"]).exception
     assert isinstance(wrong, ConfigFailure) and "did you mean 'claude-3.5-sonnet'?" in str(wrong)
+
+
+def test_a_policy_is_explained_offline_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "weighbridge.yaml"
+    file.write_text(documented())
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
+    text = explained("legacy", "--config", str(file)).output
+    assert "chosen   claude-3.5-sonnet" in text and "0.939 mean pass@1 on humaneval+ v4 (python); published" in text
+    assert "goes by published figures, and by no measured ones" in text
+    lost = explained("in-house", "--config", str(file), "--language", "COB", "--needs", "tools", "--json")
+    found = json.loads(lost.output)
+    assert (found["chosen"], found["request"]["language"], found["request"]["needs"]) == (None, "cobol", ["tools"])
+    assert isinstance(lost.exception, Failure)
+
+
+def test_offline_faults_say_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "weighbridge.yaml"
+    file.write_text("routes: {r: {backend: vllm, model: m, replicas: [http://h]}}\npolicies: {quick: {}}\n")
+    unknown = explained("quik", "--config", str(file)).exception
+    assert isinstance(unknown, ConfigFailure) and "has no policy 'quik'; did you mean 'quick'?" in str(unknown)
+    missing = explained("quick", "--config", str(tmp_path / "no.yaml")).exception
+    assert isinstance(missing, ConfigFailure) and "no.yaml" in str(missing)
