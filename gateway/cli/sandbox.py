@@ -11,6 +11,7 @@ from typing import Any, Self
 import click
 
 from evaluator.sandbox import Bubblewrap, Docker, Limits, Program, Remote, Run, Sandbox, SandboxError
+from evaluator.sandbox.prepared import HoldsPrepared
 from gateway.cli.failure import ConfigFailure
 from gateway.cli.sandbox_probe import probe
 
@@ -79,6 +80,12 @@ class Strongest:
     @property
     def limits_by(self) -> str:
         return self._chosen.limits_by
+
+    @property
+    def prepared(self) -> Path:
+        if isinstance(self._chosen, HoldsPrepared):
+            return self._chosen.prepared
+        raise SandboxError(f"{self.name} shows no prepared files")
 
     async def __aenter__(self) -> Self:
         problems = []
