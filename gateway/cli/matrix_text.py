@@ -104,8 +104,10 @@ def suite_name(result: SuiteResult) -> str:
 def correctness(result: SuiteResult) -> str:
     card, interval = result.card, result.interval
     note = f" ({result.note})" if result.note else ""
-    if card is None or interval is None:
+    if card is None or card.pass_at_1 is None:
         return f"unmeasured{note}"
+    if interval is None:
+        return f"{share(card.pass_at_1)} (no interval){note}"
     return f"{share(card.pass_at_1)} ({interval[0]:.3f} to {interval[1]:.3f}){note}"
 
 

@@ -181,6 +181,12 @@ def test_published_figures_stand_apart(gateway: Gateway) -> None:
     gateway.evidence = Snapshot(1, (CARD, replace(CARD, origin="published", pass_at_1=0.5)))
     words = " ".join(run_matrix(gateway).output.split())
     assert "humaneval+ python 0.875" in words and "humaneval+ python (published) 0.500" in words
+    none = {"tasks": 0, "asked": 0, "scored": 0, "no_answer": 0, "unscorable": 0, "units": (), "statuses": {}}
+    untold = replace(CARD, origin="published", revision="published", **none)
+    gateway.evidence = Snapshot(1, (CARD, untold))
+    words = " ".join(run_matrix(gateway).output.split())
+    assert "humaneval+ python (published) 0.875 - 0" in words
+    assert "0.875 (no interval)" in run_matrix(gateway, "--markdown").output
 
 
 def test_explain_shows_the_chosen_route_first_and_why_others_were_dropped(gateway: Gateway) -> None:
