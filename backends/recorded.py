@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from backends.backend import BackendError, Call, Method, Piece, Pulled
-from backends.recording import Recording
+from backends.recording import Recording, RecordingError
 from backends.route import Revision, Route
 from backends.usage import Usage, UsageSource
 from backends.wires import not_spoken
@@ -56,7 +56,10 @@ class RecordedBackend:
     def _recording(self, route: Route) -> Recording:
         key = (route.recording or "", route.prompts)
         if key not in self._recordings:
-            self._recordings[key] = Recording(*key)
+            try:
+                self._recordings[key] = Recording(*key)
+            except RecordingError as error:
+                raise BackendError("malformed", str(error)) from error
         return self._recordings[key]
 
 

@@ -8,6 +8,7 @@ Several answers to one prompt are repetitions, given in turn.
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -72,6 +73,8 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     if not isinstance(line, dict):
                         raise RecordingError(f"{path}:{number}: not a JSON object")
                     yield number, line
+    except (EOFError, zlib.error) as error:
+        raise RecordingError(f"{path}: the gzip file is damaged: {error}") from error
     except OSError as error:
         raise RecordingError(f"{path}: {error.strerror or error}") from error
     except ValueError as error:

@@ -122,7 +122,10 @@ class Fleet:
         while True:
             up = all(r.up for m in self._members.values() for r in m.replicas.values())
             await asyncio.sleep(OBSERVE_EVERY_S if up else OBSERVE_AGAIN_S)
-            await self.observe()
+            try:
+                await self.observe()
+            except Exception:
+                log.exception("a look at the servers failed; the next one comes all the same")
 
     async def close(self) -> None:
         for backend in self._backends.values():

@@ -51,6 +51,16 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
         Recording(str(path))
 
 
+async def test_a_damaged_recording_is_named_and_is_the_routes_trouble(tmp_path: Path) -> None:
+    path = Path(write(tmp_path / "r.jsonl.gz", *({"prompt": f"p{n}", "completion": "c"} for n in range(99))))
+    for damaged in (path.read_bytes()[:-20], path.read_bytes()[:60] + b"\xff" * 40):
+        path.write_bytes(damaged)
+        with pytest.raises(RecordingError, match=r"r\.jsonl\.gz: the gzip file is damaged"):
+            Recording(str(path))
+        with pytest.raises(BackendError, match=r"r\.jsonl\.gz"):
+            await RecordedBackend().observe(Route("r", "recorded", "m", Price(), recording=str(path)), "")
+
+
 async def test_the_backend_speaks_the_chat_wire(tmp_path: Path) -> None:
     path = write(tmp_path / "r.jsonl", {"prompt": "say hi", "completion": "hi " * 50})
     route = Route("r", "recorded", "m", Price(), recording=path)
