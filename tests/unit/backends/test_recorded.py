@@ -1,3 +1,4 @@
+import asyncio
 import gzip
 import json
 from pathlib import Path
@@ -51,14 +52,14 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
         Recording(str(path))
 
 
-async def test_a_damaged_recording_is_named_and_is_the_routes_trouble(tmp_path: Path) -> None:
+def test_a_damaged_recording_is_named_and_is_the_routes_trouble(tmp_path: Path) -> None:
     path = Path(write(tmp_path / "r.jsonl.gz", *({"prompt": f"p{n}", "completion": "c"} for n in range(99))))
     for damaged in (path.read_bytes()[:-20], path.read_bytes()[:60] + b"\xff" * 40):
         path.write_bytes(damaged)
         with pytest.raises(RecordingError, match=r"r\.jsonl\.gz: the gzip file is damaged"):
             Recording(str(path))
         with pytest.raises(BackendError, match=r"r\.jsonl\.gz"):
-            await RecordedBackend().observe(Route("r", "recorded", "m", Price(), recording=str(path)), "")
+            asyncio.run(RecordedBackend().observe(Route("r", "recorded", "m", Price(), recording=str(path)), ""))
 
 
 async def test_the_backend_speaks_the_chat_wire(tmp_path: Path) -> None:
