@@ -26,7 +26,7 @@ class Framer:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The events that ``chunk`` completes, each as raw bytes."""
-        if not self._buffer and b"\r" not in chunk and chunk.find(b"\n\n") == len(chunk) - 2:
+        if not self._buffer and b"\r" not in chunk and 0 <= chunk.find(b"\n\n") == len(chunk) - 2:
             return [chunk]  # one whole event, as most servers write them
         buffer = self._buffer + chunk if self._buffer else chunk
         frames, self._buffer = _cut(buffer) if b"\r" in buffer else _cut_plain(buffer)

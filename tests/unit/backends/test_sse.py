@@ -36,6 +36,12 @@ def test_however_a_stream_is_cut_every_byte_comes_out_once_and_events_keep_their
     assert [data_of(frame) for frame in frames if frame.strip()] == [data for _, data in sent]
 
 
+@pytest.mark.parametrize("part", [b"x", b"\n", b"\r", b"x\n", b"\nx"])
+def test_a_part_of_an_event_is_none(part: bytes) -> None:
+    framer = Framer()
+    assert (framer.feed(part), framer.rest()) == ([], part)
+
+
 def test_an_event_without_end_is_refused() -> None:
     framer = Framer(max_frame_bytes=100)
     framer.feed(b"data: " + b"x" * 90)
