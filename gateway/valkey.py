@@ -7,6 +7,7 @@ redis-py takes a connection from a pool for each command and passes a dozen laye
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -68,14 +69,14 @@ class Valkey:
 
     async def ask(self, *command: str | bytes | int) -> Any:
         """The reply: bytes, an integer, a list or None. Raises ``ValkeyError``."""
-        return _checked(await (await self._connected()).send(command))
+        (reply,) = (await self._connected()).send([command])
+        return _checked(await reply)
 
     async def ask_all(self, commands: list[Command]) -> list[Any]:
         """The replies, for the price of one round trip. Raises ``ValkeyError`` for the first that is an error."""
-        connection = await self._connected()
-        replies = [connection.send(command) for command in commands[:-1]]
-        last = await connection.send(commands[-1])
-        return [_checked(reply.result()) for reply in replies] + [_checked(last)]
+        replies = (await self._connected()).send(commands)
+        await replies[-1]
+        return [_checked(reply.result()) for reply in replies]
 
     async def close(self) -> None:
         """Whoever waits, or asks from now on, gets ``ValkeyError``."""
@@ -110,8 +111,8 @@ class Valkey:
                 else:
                     tls = ssl.create_default_context() if address.secure else None
                     await loop.create_connection(lambda: connection, address.host, address.port, ssl=tls)
-                for command in address.hello:
-                    _checked(await connection.send(command))
+                for reply in connection.send(address.hello):
+                    _checked(await reply)
         except BaseException as error:
             connection.abort()
             if isinstance(error, TimeoutError):
@@ -135,32 +136,25 @@ class _Connection(asyncio.Protocol):
         self._transport: Any = None
         self._replies = hiredis.Reader()
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
-        self._unsent: list[bytes] = []
 
-    def send(self, command: Command) -> "asyncio.Future[Any]":
-        """Everything that is sent in one turn of the event loop goes out in one write. Raises ``ValkeyError``."""
+    def send(self, commands: Sequence[Command]) -> "list[asyncio.Future[Any]]":
+        """In one write, and at once: somebody waits for it. A future for each reply. Raises ``ValkeyError``."""
         if not self.alive:
             raise ValkeyError("the connection to Valkey has ended")
-        packed = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub has a tuple of one
+        packed = [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type]  # its stub: of one
         loop = asyncio.get_running_loop()
-        reply: asyncio.Future[Any] = loop.create_future()
-        self._waiting.append((loop.time(), reply))
+        replies: list[asyncio.Future[Any]] = [loop.create_future() for _ in commands]
+        now = loop.time()
+        self._waiting += [(now, reply) for reply in replies]
         if self._timer is None:
             self._timer = loop.call_later(self._reply_s, self._look_at_oldest)
-        if not self._unsent:
-            loop.call_soon(self._flush)
-        self._unsent.append(packed)
-        return reply
+        self._transport.write(b"".join(packed))
+        return replies
 
     def abort(self) -> None:
         self.alive = False
         if self._transport is not None:
             self._transport.abort()
-
-    def _flush(self) -> None:
-        data, self._unsent = b"".join(self._unsent), []
-        if self.alive:
-            self._transport.write(data)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
