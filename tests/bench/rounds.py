@@ -15,6 +15,7 @@ import httpx
 from tests.bench.load import Seen, Target, WrongAnswer, request_id, send
 from tests.bench.model_server import CHUNKS
 from tests.bench.process import (
+    CPUS,
     MEASURED_CPU,
     OTHER_CPUS,
     clock,
@@ -127,6 +128,7 @@ async def measure(system: System, upstream_port: int, amounts: Amounts) -> dict[
         whole = await _phase(rows, send(target, amounts.requests, AT_ONCE))
         streamed = await _phase(rows, send(target, amounts.streams, AT_ONCE, stream=True))
         busy = await _phase(rows, send(target, amounts.streams, MANY_AT_ONCE, stream=True))
+        pin([os.getpid(), *(pid for pids in rows.values() for pid in pids)], CPUS)
         past = Seen()
         alone = await _phase(rows, _by_turns(target, direct, past, amounts))
         memory = {row: rss_mb(pids) for row, pids in rows.items()}
