@@ -90,12 +90,8 @@ class Figures:
     road: Road | None
 
     @property
-    def chunk_us(self) -> float:
-        """The whole stream's CPU by its chunks: the request's share is in it."""
-        return self.stream_us / CHUNKS
-
-    @property
     def busy_chunk_us(self) -> float:
+        """The whole stream's CPU by its chunks: the request's share is in it."""
         return self.busy_stream_us / CHUNKS
 
 
@@ -180,7 +176,8 @@ async def _until_right(target: Target) -> None:
 
 
 def _spread(rows: Rows) -> None:
-    """The first row alone on a CPU; we and the model server began on the others."""
+    """The first row alone on a CPU; the model server began on the others, and we were let go for the last latencies."""
+    pin([os.getpid()], OTHER_CPUS)
     for number, pids in enumerate(rows.values()):
         pin(pids, OTHER_CPUS if number else MEASURED_CPU)
 
