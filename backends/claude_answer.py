@@ -1,6 +1,7 @@
 """Claude's answers in the chat wire, as OpenAI's clients read them."""
 
 import time
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -22,16 +23,14 @@ _NOTHING = Piece(b"", False)
 _END = Piece(b"data: " + DONE + b"\n\n", False)
 
 
-class WholeMessage(Pulled):
-    """An answer that is here as a whole."""
+class WholeAnswer(Pulled, ABC):
+    """An answer that is here as a whole; ``_body`` says how the client reads it."""
 
-    kind = "chat.completion"
     content_type = "application/json"
     streamed = False
     finished = True
 
-    def __init__(self, answer: "ChatMessage", reader: MessageReader) -> None:
-        self._answer = answer
+    def __init__(self, reader: MessageReader) -> None:
         self._reader = reader
         self._given = False
 
@@ -47,19 +46,32 @@ class WholeMessage(Pulled):
         if self._given:
             return []
         self._given = True
-        finish_reason = _finish_reason(self._reader, self._answer.finish_reason)
-        choice = self._choice(self._answer.message, finish_reason)
-        head = _head(self._reader, self.kind)
-        return [Piece(msgspec.json.encode({**head, "choices": [choice], "usage": _usage(self._reader)}), True)]
+        return [Piece(msgspec.json.encode(self._body()), True)]
 
     def close(self) -> None:
         """It is here already."""
+
+    @abstractmethod
+    def _body(self) -> dict[str, Any]: ...
+
+
+class WholeMessage(WholeAnswer):
+    kind = "chat.completion"
+
+    def __init__(self, answer: "ChatMessage", reader: MessageReader) -> None:
+        super().__init__(reader)
+        self._answer = answer
+
+    def _body(self) -> dict[str, Any]:
+        finish_reason = _finish_reason(self._reader, self._answer.finish_reason)
+        choice = self._choice(self._answer.message, finish_reason)
+        return {**_head(self._reader, self.kind), "choices": [choice], "usage": _usage(self._reader)}
 
     def _choice(self, message: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
         return {"index": 0, "message": message, "finish_reason": finish_reason}
 
 
-class MessageEvents(Pulled):
+class MessageEvents(Pulled, ABC):
     """A streamed message, read event by event; ``_look`` and ``_last`` say what becomes of it."""
 
     content_type = "text/event-stream; charset=utf-8"
@@ -100,13 +112,13 @@ class MessageEvents(Pulled):
         self._ended = True
         return self._last()
 
+    @abstractmethod
     def _look(self, frame: bytes) -> Piece:
         """What one event is to the client. Raises ``BackendError``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _last(self) -> list[Piece]:
         """What follows the last event of a whole answer."""
-        raise NotImplementedError
 
 
 class StreamedMessage(MessageEvents):

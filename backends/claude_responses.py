@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
-from backends.backend import BackendError, Piece, Pulled
-from backends.claude_answer import MessageEvents
+from backends.backend import BackendError, Piece
+from backends.claude_answer import MessageEvents, WholeAnswer
 from backends.claude_response_items import SHOWN, Block, Delta, Item, ToolNames
 from backends.claude_wire import MessageReader
 from backends.sse import data_of
-from backends.usage import Usage, UsageSource
+from backends.usage import Usage
 
 _INCOMPLETE = {
     "max_tokens": "max_output_tokens",
@@ -47,38 +47,19 @@ class _Message(msgspec.Struct):
     content: list[Block]
 
 
-class WholeResponse(Pulled):
-    """An answer that is here as a whole: ``body`` is Claude's message."""
+class WholeResponse(WholeAnswer):
+    """``message`` is Claude's own."""
 
-    content_type = "application/json"
-    streamed = False
-    finished = True
-
-    def __init__(self, body: bytes, reader: MessageReader, request: Mapping[str, Any], names: ToolNames) -> None:
-        self._body = body
-        self._reader = reader
+    def __init__(self, message: bytes, reader: MessageReader, request: Mapping[str, Any], names: ToolNames) -> None:
+        super().__init__(reader)
+        self._message = message
         self._request = request
         self._names = names
-        self._given = False
 
-    @property
-    def usage(self) -> Usage | None:
-        return self._reader.usage
-
-    @property
-    def usage_source(self) -> UsageSource:
-        return self._reader.usage_source
-
-    async def read(self) -> list[Piece]:
-        if self._given:
-            return []
-        self._given = True
-        blocks = [block for block in _decoded(self._body, _Message).content if block.type in SHOWN]
+    def _body(self) -> dict[str, Any]:
+        blocks = [block for block in _decoded(self._message, _Message).content if block.type in SHOWN]
         items = [Item(block, index, self._reader.id, self._names).value() for index, block in enumerate(blocks)]
-        return [Piece(msgspec.json.encode(_ended(self._reader, self._request, int(time.time()), items)), True)]
-
-    def close(self) -> None:
-        """It is here already."""
+        return _ended(self._reader, self._request, int(time.time()), items)
 
 
 class StreamedResponse(MessageEvents):
