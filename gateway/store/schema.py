@@ -1,6 +1,6 @@
 """The tables. A change here needs a migration beside it; a test compares the two."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, text
 
 metadata = MetaData()
 
@@ -31,10 +31,23 @@ requests = Table(
     Column("attempts", JSON),
     Column("cache_write_tokens", BigInteger),
     Column("cache_write_1h_tokens", BigInteger),
+    Column("session", String(128)),
+    Column("language", String(64)),
     Index("requests_settled_at", "settled_at"),
     Index("requests_open_by_spool", "spool", "outcome"),
+    Index("requests_session", "session", "settled_at", sqlite_where=text("session IS NOT NULL")),
 )
 """One row a request. ``outcome`` is null until it is settled."""
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("request_id", String(32), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("language", String(64)),
+)
+"""The last verdict on a request's answer, and the language where whoever gave it said so."""
 
 scorecards = Table(
     "scorecards",
