@@ -7,7 +7,7 @@ from evaluator.judging import evalplus_oracles
 from evaluator.judging.serialise import NumpyScalar
 from evaluator.suites import Task
 
-VERSION = 2
+VERSION = 3
 """Raise it when a rule or the format of cached oracles changes: they are then made anew."""
 
 Arguments = tuple[object, ...]

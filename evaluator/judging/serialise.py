@@ -38,6 +38,15 @@ class Opaque:
 
 
 @dataclass(frozen=True, slots=True)
+class Large:
+    """A list or tuple that was too long to be sent: equal to one of the same type, length and encoding."""
+
+    type_name: str
+    length: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class NumpyScalar:
     """A numpy scalar. Equal to what its value equals, but of another type than a builtin."""
 
@@ -201,6 +210,7 @@ def _decimal(text: object) -> Decimal:
 
 _KINDS: dict[str, Callable[..., object]] = {
     "opaque": Opaque,
+    "large": Large,
     "numpy": NumpyScalar,
     "range": range,
     "bytearray": lambda data: bytearray(memoryview(data)),  # bytearray(10**12) is a size

@@ -29,6 +29,9 @@ MAX_DEPTH = 100
 MAX_ITEMS, CONTAINER_ITEMS = 20_000_000, 20
 """Deeper or larger results are opaque, which also ends those that contain themselves. A container counts for 20."""
 
+CHUNK = 4096
+"""Items of a long list or tuple that are encoded at a time where all of them would be too many."""
+
 PRELOADED = ("typing", "re", "math", "collections", "itertools", "functools", "heapq", "string")
 """Modules that solutions often import: loaded once before the parts fork, where the source names them."""
 
@@ -78,11 +81,31 @@ class TooLarge(Exception):
 def encode(value: Any) -> bytes:
     """Bytes of a result: marshal version 2 of plain builtins; anything else becomes ``(..., kind, *fields)`` first."""
     try:
-        if type(value) not in SCALARS and not is_plain(value, MAX_DEPTH, [MAX_ITEMS]):
-            value = describe(value, MAX_DEPTH, [MAX_ITEMS])
+        return marshal.dumps(described(value), 2)
     except TooLarge:
-        value = (..., "opaque", type(value).__name__)
-    return marshal.dumps(value, 2)
+        return marshal.dumps(describe_large(value), 2)
+
+
+def described(value: Any) -> Any:
+    if type(value) in SCALARS or is_plain(value, MAX_DEPTH, [MAX_ITEMS]):
+        return value
+    return describe(value, MAX_DEPTH, [MAX_ITEMS])
+
+
+def describe_large(value: Any) -> Any:
+    """A list or tuple that is too long to send: its digest, piece by piece, so that an equal one can be known by it."""
+    kind = type(value)
+    if kind is not list and kind is not tuple:
+        return (..., "opaque", kind.__name__)
+    from _blake2 import blake2b  # noqa: PLC0415 (few results need it, and every start would pay)
+
+    digest = blake2b(digest_size=32)
+    try:
+        for start in range(0, len(value), CHUNK):
+            digest.update(marshal.dumps(described(value[start : start + CHUNK]), 2))
+    except TooLarge:
+        return (..., "opaque", kind.__name__)
+    return (..., "large", kind.__name__, len(value), digest.digest())
 
 
 def is_plain(value: Any, depth: int, budget: list[int]) -> bool:

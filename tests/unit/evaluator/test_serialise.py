@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluator.judging.compare import typed
-from evaluator.judging.serialise import MalformedValue, NumpyScalar, Opaque, decode
+from evaluator.judging.serialise import Large, MalformedValue, NumpyScalar, Opaque, decode
 from evaluator.languages.python_runner import encode
 
 scalars = (
@@ -173,6 +173,19 @@ def test_what_contains_itself_ends() -> None:
         deep = [deep]
     for value in (cycle, deep, twins):
         assert isinstance(decode(encode(value)), Opaque)
+
+
+def test_what_is_too_long_to_send_is_known_by_its_digest() -> None:
+    many: list[object] = [()] * 1_100_000
+    found = decode(encode(many))
+    assert isinstance(found, Large)
+    assert found == decode(encode(list(many)))
+    assert found != many
+    for other in (tuple(many), many[:-1], [*many[:-1], ("a",)], [(1,), *many[1:]]):
+        assert isinstance(other_found := decode(encode(other)), Large)
+        assert found != other_found
+    assert isinstance(decode(encode([many])), Opaque)
+    assert isinstance(decode(encode(dict(enumerate(many)))), Opaque)
 
 
 @given(st.binary())
