@@ -58,11 +58,16 @@ class Account:
         asked: str,
         policy: str,
         wire: str,
+        session: str | None = None,
+        language: str | None = None,
     ) -> None:
+        """``session`` and ``language`` as the ledger may have them: see ``Settled``."""
         self._spool = spool
         self._tenant = tenant
         self._asked = asked[:200]
         self._wire = wire
+        self._session = session
+        self._language = language
         self._settled = False
         self._started = time.perf_counter()
         self.observation = observation
@@ -74,7 +79,7 @@ class Account:
         return (time.perf_counter() - self._started) * 1000
 
     def open(self) -> None:
-        opened = Opened(self.id, time.time(), self._tenant, self._asked, self.policy, self._wire)
+        opened = Opened(self.id, time.time(), self._tenant, self._asked, self.policy, self._wire, self._session)
         try:
             self._spool.append(opened)
         except SpoolFull as full:
@@ -111,6 +116,8 @@ class Account:
             attempts=spent.attempts,
             cache_write_tokens=usage.cache_write_tokens,
             cache_write_1h_tokens=usage.cache_write_1h_tokens,
+            session=self._session,
+            language=self._language,
         )
         self.observation.settled(row)
         try:

@@ -40,10 +40,16 @@ def create_control(store: Store, drain: Drain, publish: Callable[[], Awaitable[S
             raise Problem(404, "unknown_request", "no request with this id is recorded")
         return _json(_shown(row))
 
+    async def list_requests(request: Request) -> Response:
+        await drain.once()
+        rows = await store.requests_of(request.query_params["session"], int(request.query_params["limit"]))
+        return _json({"requests": [_shown(row) for row in rows]})
+
     return Starlette(
         routes=[
             Route("/v1/scorecards", add_scorecards, methods=["POST"]),
             Route("/v1/scorecards", list_scorecards, methods=["GET"]),
+            Route("/v1/requests", list_requests, methods=["GET"]),
             Route("/v1/requests/{id}", get_request, methods=["GET"]),
         ],
         exception_handlers={Problem: _refuse},

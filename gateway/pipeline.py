@@ -17,8 +17,10 @@ from gateway.ledger.spool import Spool
 from gateway.limits import Limits
 from gateway.problem import ClientLeft, Problem
 from gateway.router import Choice, Router
+from gateway.session import attributed
 from gateway.telemetry.observer import Observation
 from gateway.upstream_problem import to_problem
+from policies.languages import ALIASES
 from policies.request import RequestTraits
 
 _MAX_FLIGHTS_JOINED = 2
@@ -111,6 +113,8 @@ class Pipeline:
             asked=asked.model,
             policy=choice.policy,
             wire=asked.call.wire,
+            session=attributed(asked.call.session),
+            language=ALIASES.get(choice.language) if choice.language is not None else None,
         )
         trip = _Trip(asked, choice, account, self._key(asked, choice.routes[0]))
         if trip.key is None or not asked.cache.read:

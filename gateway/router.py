@@ -25,6 +25,8 @@ class Choice:
 
     policy: str
     routes: tuple[Route, ...]
+    language: str | None = None
+    """The request's, where it is known, whatever it calls it."""
 
 
 class Router:
@@ -55,11 +57,12 @@ class Router:
         """Raises ``Problem``: 404 for an unknown name, 400 for what a pinned route lacks, 503 if no route qualifies."""
         name = self.aliases.get(model, model)
         if name in self._fleet.routes:
-            return Choice(PINNED, (_able(self._fleet.routes[name], traits),))
-        decision = self.decide(name, self._with_language(name, traits, fields))
+            return Choice(PINNED, (_able(self._fleet.routes[name], traits),), traits.language)
+        traits = self._with_language(name, traits, fields)
+        decision = self.decide(name, traits)
         if not decision.routes:
             raise Problem(503, "no_route_qualifies", f"policy '{name}' has no route for this: {decision.summary()}")
-        return Choice(name, decision.routes)
+        return Choice(name, decision.routes, traits.language)
 
     def decide(self, policy: str, traits: RequestTraits) -> Decision:
         compiled = self._compiled.get(policy)

@@ -1,5 +1,6 @@
 """Which conversation a request goes on with: the session that its client names, or else what its prompt says so far."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -24,6 +25,9 @@ _BLOCK = 1024
 _MOST_MARKS = 512
 _DIGEST = 12
 
+_AN_ID = re.compile(r"[!-~]{1,128}")
+_IN_USER_ID = re.compile(r'(?:_session_|"session_id":\s*")([0-9A-Za-z_-]{1,128})(?:"|$)')
+
 Kind = Literal["session", "turns", "text"]
 
 
@@ -45,16 +49,34 @@ class _Turn(msgspec.Struct):
     role: str = ""
 
 
+class _Metadata(msgspec.Struct):
+    user_id: str | None = None
+
+
 _decode_turns = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_turn = msgspec.json.Decoder(_Turn).decode
 
 
 def session_id(headers: Iterable[tuple[bytes, bytes]], fields: Mapping[str, msgspec.Raw]) -> str | None:
-    """What the client calls its session: one of the headers that agents send, or ``prompt_cache_key``."""
+    """What the client calls its session: one of the headers that agents send, ``prompt_cache_key``, or what older
+    versions of Claude Code write into ``metadata.user_id``.
+    """
     named = {name: value for name, value in headers if name in _HEADERS and value}
     if named:
         return next(named[name] for name in _HEADERS if name in named).decode("latin-1")
-    return _text(fields["prompt_cache_key"]) or None if "prompt_cache_key" in fields else None
+    if "prompt_cache_key" in fields and (key := _text(fields["prompt_cache_key"])):
+        return key
+    return _of_user(fields["metadata"]) if "metadata" in fields else None
+
+
+def attributed(session: str | None) -> str | None:
+    """The session as the ledger, the log and spans name it: at most 128 printable characters without a blank.
+
+    What does not look like an id stands there as a hash: it may be a text that somebody wrote.
+    """
+    if session is None or _AN_ID.fullmatch(session):
+        return session
+    return f"blake2b:{blake2b(session.encode(), digest_size=16).hexdigest()}"
 
 
 def conversation_of(call: Call) -> Conversation | None:
@@ -110,6 +132,16 @@ def _is_before_the_answer(turn: msgspec.Raw) -> bool:
         return _decode_turn(turn).role in _FIRST_ROLES
     except (msgspec.DecodeError, RecursionError):
         return False
+
+
+def _of_user(metadata: msgspec.Raw) -> str | None:
+    """``user_..._session_ID``, or JSON with a ``session_id``, as text."""
+    try:
+        user = msgspec.json.decode(metadata, type=_Metadata).user_id
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    found = _IN_USER_ID.search(user) if user else None
+    return found[1] if found else None
 
 
 def _text(raw: msgspec.Raw) -> str | None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from typing import Annotated
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from backends import http1
 from backends.backend import BackendError
@@ -12,11 +14,15 @@ from gateway.api.http import read_body
 from gateway.limits import Limits
 from gateway.problem import Problem
 from gateway.runtime import Runtime
+from gateway.session import attributed
 
 _TIMEOUT_S = 30.0
 _OPENING_S = 15.0
 _LOOK_EVERY_S = 0.05
 _MAX_ANSWER_BYTES = 256 * 1024 * 1024
+
+_Session = Annotated[str, Query(min_length=1, max_length=1024)]
+_Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 class ControlClient:
@@ -65,6 +71,11 @@ def control_api(control: ControlClient, limits: Limits) -> APIRouter:
     @api.get("/v1/scorecards")
     async def list_scorecards() -> Response:
         return await control.forward("GET", "/v1/scorecards")
+
+    @api.get("/v1/requests")
+    async def list_requests(session: _Session, limit: _Limit = 100) -> Response:
+        asked = urlencode({"session": attributed(session), "limit": limit})
+        return await control.forward("GET", f"/v1/requests?{asked}")
 
     @api.get("/v1/requests/{request_id}")
     async def get_request(request_id: str) -> Response:

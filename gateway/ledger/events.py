@@ -25,6 +25,7 @@ class Opened(msgspec.Struct, frozen=True, tag="open", tag_field="event"):
     asked: str
     policy: str
     wire: str
+    session: str | None = None
 
 
 class Settled(msgspec.Struct, frozen=True, tag="settle", tag_field="event"):
@@ -54,6 +55,10 @@ class Settled(msgspec.Struct, frozen=True, tag="settle", tag_field="event"):
     attempts: list[AttemptDetail]
     cache_write_tokens: int = 0
     cache_write_1h_tokens: int = 0
+    session: str | None = None
+    """What the client calls the session that it belongs to; see ``gateway.session.attributed``."""
+    language: str | None = None
+    """The programming language, one of ``policies.languages``, where the decision knew it."""
 
 
 Event = Opened | Settled

@@ -54,6 +54,13 @@ class Store:
             row = (await connection.execute(select(requests).where(requests.c.id == request_id))).mappings().first()
         return dict(row) if row else None
 
+    async def requests_of(self, session: str, limit: int) -> list[dict[str, Any]]:
+        """The session's last ``limit`` requests that are settled, the newest first."""
+        of_session = select(requests).where(requests.c.session == session, requests.c.settled_at.is_not(None))
+        newest = of_session.order_by(requests.c.settled_at.desc(), requests.c.id.desc()).limit(limit)
+        async with self._engine.connect() as connection:
+            return [dict(row) for row in (await connection.execute(newest)).mappings()]
+
     async def add_scorecards(self, cards: Sequence[Scorecard]) -> None:
         """A run's scorecard replaces the same run's earlier one."""
         async with self._engine.begin() as connection:

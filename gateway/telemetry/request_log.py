@@ -28,6 +28,7 @@ class RequestLine(msgspec.Struct, frozen=True):
     message: str = "request"
     trace_id: str | UnsetType = UNSET
     request_id: str | UnsetType = UNSET
+    session: str | UnsetType = UNSET
     wire: str | UnsetType = UNSET
     asked: str | UnsetType = UNSET
     """A configured name: who asks for another is refused before there is a row."""
@@ -58,6 +59,7 @@ def request_line(row: Settled | None, problem: Problem | None, trace_id: str | N
         row.outcome,
         trace_id=trace,
         request_id=row.id,
+        session=UNSET if row.session is None else row.session,
         wire=row.wire,
         asked=row.asked,
         policy=row.policy,

@@ -128,7 +128,11 @@ class Tracer:
             span.parent_span_id = trace.parent.span_id.to_bytes(8)
             span.flags |= _REMOTE
         if row is not None:
-            _add(span, {names.WEIGHBRIDGE_REQUEST_ID: row.id, names.WEIGHBRIDGE_COST_NANOUSD: row.cost_nanousd})
+            _add(span, {
+                names.WEIGHBRIDGE_REQUEST_ID: row.id,
+                names.WEIGHBRIDGE_COST_NANOUSD: row.cost_nanousd,
+                names.SESSION_ID: row.session,
+            })  # fmt: skip
 
     def _client_span(
         self,

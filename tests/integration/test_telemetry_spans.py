@@ -124,6 +124,12 @@ def test_a_streams_spans_name_the_model_that_the_upstream_named(
     assert client.attributes["gen_ai.usage.cache_read.input_tokens"] == 4
 
 
+def test_the_server_span_says_which_session_it_is_part_of(traced: Gateway, spans_at: OtlpReceiver) -> None:
+    answer = traced.chat("hi", headers={"x-claude-code-session-id": "s-1"})
+    server, (client,) = spans_of(spans_at, answer.headers["x-weighbridge-request-id"])
+    assert (server.attributes["session.id"], "session.id" in client.attributes) == ("s-1", False)
+
+
 def test_a_hit_has_no_attempt_and_costs_nothing(traced: Gateway, spans_at: OtlpReceiver) -> None:
     traced.chat("hi")
     answer = traced.chat("hi")

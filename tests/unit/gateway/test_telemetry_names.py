@@ -9,6 +9,7 @@ from gateway.telemetry import names
 STABLE = ("http_attributes", "url_attributes", "server_attributes", "error_attributes", "service_attributes")
 CONVENTIONS = [
     *(importlib.import_module(f"opentelemetry.semconv.attributes.{module}") for module in STABLE),
+    importlib.import_module("opentelemetry.semconv._incubating.attributes.session_attributes"),
     # GenAI's names now grow in a repository of their own, open-telemetry/semantic-conventions-genai, which has no
     # Python package. The last ones that moved there are in the installed package, all that we use among them.
     importlib.import_module("opentelemetry.semconv._incubating.attributes.gen_ai_attributes"),
