@@ -6,6 +6,7 @@ from math import floor
 from typing import ClassVar, Literal, Protocol
 
 from backends.route import Route
+from policies.admission import speaking
 from policies.correctness import Correctness
 from policies.scorecard import Evidence, Origin, Scorecard
 
@@ -59,6 +60,8 @@ class PassAt1:
     min_tasks: int = 1
 
     def judge(self, route: Route, evidence: Evidence) -> Finding:
+        if (watched := self._watched(route, evidence)) is not None:
+            return watched
         card = evidence.scorecard(route.name, route.revision.id, self.suite, self.language)
         if card is None:
             return unmeasured(self.name, self._missing(route, evidence))
@@ -79,6 +82,15 @@ class PassAt1:
             f" the required {self.at_least:g}"
         )
         return found(self.name, card, kept, reason, bound)
+
+    def _watched(self, route: Route, evidence: Evidence) -> Finding | None:
+        """By what watching decided last about this bar: it is fresher than any whole run."""
+        rows = evidence.admissions(route.name, route.revision.id, self.suite, self.language)
+        row = speaking(rows, self.at_least, self.confidence)
+        if row is None or (row.state == "admitted" and row.tasks < self.min_tasks):
+            return None
+        reason = f"{row.state} by `weighbridge watch` at {row.at}: {row.reason}; run {row.run_id}"
+        return Finding(self.name, row.state == "admitted", reason, row.low, row.run_id, origin="measured")
 
     @property
     def _where(self) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from policies.admission import Admission
+
 Origin = Literal["measured", "published"]
 
 ALL_LANGUAGES = "all"
@@ -78,6 +80,10 @@ class Evidence(Protocol):
 
     def of_revision(self, route: str, revision: str) -> tuple[Scorecard, ...]:
         """What :meth:`scorecard` finds for each suite and language of this revision, newest first."""
+        ...
+
+    def admissions(self, route: str, revision: str, suite: str, language: str | None) -> tuple[Admission, ...]:
+        """What watching has decided about this revision on one suite: at most one a bar."""
         ...
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from policies.admission import Admission
 from policies.scorecard import ALL_LANGUAGES, Evidence, Origin, Scorecard
 
 _Owner = TypeVar("_Owner", bound=Hashable)
@@ -34,6 +35,9 @@ class _Published:
     def of_revision(self, route: str, revision: str) -> tuple[Scorecard, ...]:
         return self.by_route.get(route, ())
 
+    def admissions(self, route: str, revision: str, suite: str, language: str | None) -> tuple[Admission, ...]:
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -41,14 +45,23 @@ class Snapshot:
 
     version: int = 0
     scorecards: tuple[Scorecard, ...] = ()
+    watched: tuple[Admission, ...] = ()
+    """The admissions in force."""
     _by_revision: Mapping[tuple[str, str], tuple[Scorecard, ...]] = field(init=False, repr=False, compare=False)
     _published: _Published = field(init=False, repr=False, compare=False)
+    _admissions: Mapping[tuple[str, str, str, str | None], tuple[Admission, ...]] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         measured = (card for card in self.scorecards if card.origin == "measured")
         published = (card for card in self.scorecards if card.origin == "published")
         object.__setattr__(self, "_by_revision", _newest_by(measured, lambda card: (card.route, card.revision)))
         object.__setattr__(self, "_published", _Published(_newest_by(published, lambda card: card.route)))
+        grouped: dict[tuple[str, str, str, str | None], tuple[Admission, ...]] = {}
+        for row in self.watched:
+            grouped[row.gate[:4]] = (*grouped.get(row.gate[:4], ()), row)
+        object.__setattr__(self, "_admissions", MappingProxyType(grouped))
 
     def scorecard(self, route: str, revision: str, suite: str, language: str | None) -> Scorecard | None:
         return _find(self.of_revision(route, revision), suite, language)
@@ -56,11 +69,14 @@ class Snapshot:
     def of_revision(self, route: str, revision: str) -> tuple[Scorecard, ...]:
         return self._by_revision.get((route, revision), ())
 
+    def admissions(self, route: str, revision: str, suite: str, language: str | None) -> tuple[Admission, ...]:
+        return self._admissions.get((route, revision, suite, language), ())
+
     def of_origin(self, origin: Origin) -> Evidence:
         return self if origin == "measured" else self._published
 
     def encode(self) -> bytes:
-        return msgspec.json.encode({"version": self.version, "scorecards": self.scorecards})
+        return msgspec.json.encode({"version": self.version, "scorecards": self.scorecards, "admissions": self.watched})
 
     @classmethod
     def decode(cls, data: bytes | str) -> "Snapshot":
@@ -72,12 +88,13 @@ class Snapshot:
             envelope = msgspec.json.decode(data, type=_Envelope)
         except msgspec.MsgspecError as error:
             raise InvalidScorecard(f"not a list of scorecards: {error}") from error
-        return cls(envelope.version, tuple(map(_scorecard, envelope.scorecards)))
+        return cls(envelope.version, tuple(map(_scorecard, envelope.scorecards)), envelope.admissions)
 
 
 class _Envelope(msgspec.Struct):
     scorecards: list[object]
     version: int = 0
+    admissions: tuple[Admission, ...] = ()
 
 
 def encode_scorecard(card: Scorecard) -> bytes:
