@@ -118,7 +118,7 @@ def create_app(
     for wire in WIRES:
         endpoint = Generation(wire, parts.pipeline, parts.observer, config.limits)
         app.router.routes.append(Route(wire.path, endpoint, methods=["POST"]))
-        app.straight[wire.path] = gate(endpoint)
+        app.straight[wire.path] = gate(endpoint, on_refusal=partial(parts.observer.refused, wire=wire.name))
     app.include_router(models_api(parts.router, int(time.time())))
     app.include_router(policies_api(parts.router))
     app.include_router(stored_responses_api(parts.fleet))

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.api import anthropic_error, openai_error
 from gateway.api.http import Receive, Scope, Send, header, respond
@@ -10,13 +10,15 @@ from gateway.problem import Problem
 
 _OPEN_PATHS = frozenset(("/health/live", "/health/ready"))
 _ANTHROPIC = "/v1/messages"
+_OnRefusal = Callable[[Problem, Sequence[tuple[bytes, bytes]]], None]
+"""Told of a problem and of its request's headers."""
 _LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
 class Gate:
     """ASGI middleware: leaves ``weighbridge.tenant`` in the scope, or answers 401 or 403."""
 
-    def __init__(self, app, api_key: str | None, on_refusal: Callable[[Problem], None]) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, app, api_key: str | None, on_refusal: _OnRefusal) -> None:  # type: ignore[no-untyped-def]
         self._app = app
         self._on_refusal = on_refusal
         self._key = api_key.encode() if api_key else None
@@ -26,7 +28,7 @@ class Gate:
         if scope["type"] == "http" and scope["path"] not in _OPEN_PATHS:
             problem = self._refusal(scope)
             if problem is not None:
-                self._on_refusal(problem)
+                self._on_refusal(problem, scope["headers"])
                 shape = anthropic_error if scope["path"].startswith(_ANTHROPIC) else openai_error
                 await respond(send, *shape.response(problem))
                 return

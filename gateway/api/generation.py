@@ -45,6 +45,7 @@ class Generation:
         observation = self._observer.begin(scope["headers"], self._wire.name)
         try:
             body = await read_body(scope, receive, self._limits.max_body_bytes, self._limits.receive_s)
+            observation.received(scope["weighbridge.tenant"], body)
             asked = parse(self._wire, scope, body)
             alive = KeepAlive(scope, send, self._wire.keep_alive, self._limits.keep_alive_s)
             if asked.call.stream and self._wire.keep_alive:

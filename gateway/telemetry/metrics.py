@@ -41,6 +41,10 @@ class Metrics:
             "weighbridge_retries", "Attempts after a request's first, by the outcome of the one before",
             ("route", "reason"), registry=registry,
         )  # fmt: skip
+        self._client_retries = Counter(
+            "weighbridge_client_retries", "Requests that their clients had sent before, in vain", ("wire",),
+            registry=registry,
+        )  # fmt: skip
         self._affinity = Counter(
             "weighbridge_affinity", "Attempts at routes with several replicas, by what was known of the conversation",
             ("route", "outcome"), registry=registry,
@@ -54,6 +58,9 @@ class Metrics:
 
     def problem(self, code: str) -> None:
         self._counter(self._problems, code).inc()
+
+    def client_retried(self, wire: str) -> None:
+        self._counter(self._client_retries, wire).inc()
 
     def placed(self, route: str, outcome: str) -> None:
         self._counter(self._affinity, route, outcome).inc()

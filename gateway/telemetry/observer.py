@@ -10,6 +10,7 @@ from backends.route import Route
 from gateway.config.config import Telemetry
 from gateway.ledger.events import Settled
 from gateway.problem import Problem
+from gateway.telemetry.client_retries import ClientRetries, own_count
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.otlp_settings import OtlpSettings, otlp_settings
 from gateway.telemetry.request_log import RequestLog
@@ -38,6 +39,7 @@ class Observer:
     def __init__(self, metrics: Metrics, request_log: RequestLog | None, tracing: "Tracing | None") -> None:
         self.metrics = metrics
         self.request_log = request_log
+        self.client_retries = ClientRetries()
         self._tracing = tracing
         self.tracer = tracing.tracer if tracing is not None else None
 
@@ -55,9 +57,11 @@ class Observer:
         self.metrics.in_flight.inc()
         return Observation(self, headers, wire)
 
-    def refused(self, problem: Problem) -> None:
-        """A request that was turned away at the gate."""
+    def refused(self, problem: Problem, headers: Sequence[tuple[bytes, bytes]], wire: WireName | None = None) -> None:
+        """A request that was turned away at the gate; ``wire`` None: it was none for a model."""
         self.metrics.problem(problem.code)
+        if wire is not None and own_count(headers):
+            self.metrics.client_retried(wire)
         if self.request_log is not None:
             self.request_log.write(None, problem, None)
 
@@ -65,16 +69,38 @@ class Observer:
 class Observation:
     """One request. It is reported once: when its last byte has gone out, and its row is known if it is to have one."""
 
-    __slots__ = ("_answer", "_ended_ns", "_observer", "_opened", "_problem", "_row", "_trace")
+    __slots__ = (
+        "_answer",
+        "_asked",
+        "_ended_ns",
+        "_headers",
+        "_observer",
+        "_opened",
+        "_problem",
+        "_row",
+        "_trace",
+        "_wire",
+    )
 
     def __init__(self, observer: Observer, headers: Sequence[tuple[bytes, bytes]], wire: WireName) -> None:
         self._observer = observer
+        self._headers = headers
+        self._wire = wire
+        self._asked: tuple[str, bytes] | None = None
         self._trace = observer.tracer.begin(headers, wire) if observer.tracer is not None else None
         self._problem: Problem | None = None
         self._answer: tuple[Call, list[bytes]] | None = None
         self._row: Settled | None = None
         self._opened = False
         self._ended_ns: int | None = None
+
+    def received(self, tenant: str, body: bytes) -> None:
+        """All of it is here."""
+        retries = self._observer.client_retries
+        self._asked = (tenant, body)
+        counted = own_count(self._headers)
+        if counted if counted is not None else retries.repeats(tenant, body):
+            self._observer.metrics.client_retried(self._wire)
 
     def opened(self) -> None:
         """It goes upstream, so ``settled`` will follow: after ``ended`` where others read the flight to its end."""
@@ -97,6 +123,8 @@ class Observation:
         """The client is told of it."""
         self._problem = problem
         self._observer.metrics.problem(problem.code)
+        if self._asked is not None:
+            self._observer.client_retries.failed(*self._asked)
 
     def ended(self) -> None:
         """The client has everything, or is gone."""
