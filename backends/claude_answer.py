@@ -18,6 +18,8 @@ from backends.wires.chat import DONE
 if TYPE_CHECKING:
     from backends.claude_litellm import ChatMessage, StreamTranslator
 
+_IDS = {"chat.completion": "chatcmpl", "chat.completion.chunk": "chatcmpl", "text_completion": "cmpl"}
+"""How OpenAI's ids begin, by object."""
 _ALIVE = Piece(b": claude is at work\n\n", False)
 _NOTHING = Piece(b"", False)
 _END = Piece(b"data: " + DONE + b"\n\n", False)
@@ -68,7 +70,8 @@ class WholeMessage(WholeAnswer):
         return {**_head(self._reader, self.kind), "choices": [choice], "usage": _usage(self._reader)}
 
     def _choice(self, message: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
-        return {"index": 0, "message": message, "finish_reason": finish_reason}
+        said = {**message, "refusal": None, "annotations": []}
+        return {"index": 0, "message": said, "logprobs": None, "finish_reason": finish_reason}
 
 
 class MessageEvents(Pulled, ABC):
@@ -177,7 +180,8 @@ def _event(body: dict[str, Any], *, content: bool) -> Piece:
 
 
 def _head(reader: MessageReader, kind: str) -> dict[str, Any]:
-    return {"id": reader.id, "object": kind, "created": int(time.time()), "model": reader.model}
+    number = reader.id.removeprefix("msg_")
+    return {"id": f"{_IDS[kind]}-{number}", "object": kind, "created": int(time.time()), "model": reader.model}
 
 
 def _usage(reader: MessageReader) -> dict[str, Any]:

@@ -34,6 +34,7 @@ _REFUSED = {
     "web_search_options": "it costs extra, which this gateway does not account for",
 }
 _PARTS = frozenset(("text", "image_url", "file", "refusal", "thinking", "redacted_thinking"))
+_INSTRUCTIONS = ("system", "developer")
 _DEFAULT_MAX_TOKENS = 4096
 
 
@@ -47,10 +48,19 @@ def checked_arguments(fields: Mapping[str, Any], route: Route) -> dict[str, Any]
     """The same of a chat request's decoded fields, none of them null."""
     _check(fields)
     arguments = {name: fields[name] for name in _PASSED if name in fields}
+    arguments["messages"] = _begun_by_the_user(fields["messages"])
     if "temperature" in arguments:
         arguments.pop("top_p", None)  # Claude takes one of the two, and says to prefer this one
     arguments["max_tokens"] = _max_tokens(fields, route)
     return arguments
+
+
+def _begun_by_the_user(messages: list[Any]) -> list[Any]:
+    """Claude takes no conversation that an assistant begins, such as one whose head was cut off."""
+    first = next((at for at, message in enumerate(messages) if message.get("role") not in _INSTRUCTIONS), None)
+    if first is None or messages[first].get("role") != "assistant":
+        return messages
+    return [*messages[:first], {"role": "user", "content": "."}, *messages[first:]]
 
 
 def refused(message: str, param: str | None = None, code: str = "unsupported_parameter") -> BackendError:

@@ -21,19 +21,27 @@ _INCOMPLETE = {
 }
 """A stop reason to that of a response which is not whole."""
 _ECHOED: Mapping[str, Any] = {
+    "frequency_penalty": 0.0,
     "instructions": None,
     "max_output_tokens": None,
+    "max_tool_calls": None,
     "metadata": {},
     "parallel_tool_calls": True,
+    "presence_penalty": 0.0,
+    "prompt_cache_key": None,
     "reasoning": {"effort": None, "summary": None},
-    "temperature": None,
+    "safety_identifier": None,
+    "service_tier": "default",
+    "temperature": 1.0,
     "text": {"format": {"type": "text"}},
     "tool_choice": "auto",
-    "tools": [],
-    "top_p": None,
+    "top_logprobs": 0,
+    "top_p": 1.0,
     "truncation": "disabled",
 }
 """What a response says again of its request, and what where that left it out."""
+_FUNCTION = {"description": None, "parameters": None, "strict": None}
+"""What OpenAI's own always says of a function."""
 _NOTHING = Piece(b"", False)
 _T = TypeVar("_T")
 
@@ -118,23 +126,34 @@ def _begun(block: Block) -> Block:
 
 
 def _response(reader: MessageReader, request: Mapping[str, Any], at: int, status: str) -> dict[str, Any]:
-    echoed = {name: request.get(name, missing) for name, missing in _ECHOED.items()}
+    echoed = {name: _echo(request.get(name), missing) for name, missing in _ECHOED.items()}
     head = {"id": f"resp_{reader.id.removeprefix('msg_')}", "object": "response", "created_at": at, "status": status}
     facts: dict[str, Any] = {
         "background": False,
+        "completed_at": None,
         "error": None,
         "incomplete_details": None,
         "model": reader.model,
         "output": [],
+        "previous_response_id": None,
+        "store": False,
+        "tools": [_FUNCTION | tool if tool["type"] == "function" else tool for tool in request.get("tools", [])],
+        "usage": None,
     }
-    return {**head, **echoed, **facts, "previous_response_id": None, "store": False, "usage": None}
+    return {**head, **echoed, **facts}
+
+
+def _echo(given: Any, missing: Any) -> Any:
+    if given is None:
+        return missing
+    return {**missing, **given} if isinstance(missing, dict) and isinstance(given, dict) else given
 
 
 def _ended(reader: MessageReader, request: Mapping[str, Any], at: int, output: list[dict[str, Any]]) -> dict[str, Any]:
     reason = _INCOMPLETE.get(reader.stop_reason or "")
     response = _response(reader, request, at, "incomplete" if reason else "completed")
-    details = {"reason": reason} if reason else None
-    return {**response, "output": output, "incomplete_details": details, "usage": _usage(reader)}
+    ended = {"incomplete_details": {"reason": reason}} if reason else {"completed_at": int(time.time())}
+    return {**response, **ended, "output": output, "usage": _usage(reader)}
 
 
 def _usage(reader: MessageReader) -> dict[str, Any]:

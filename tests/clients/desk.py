@@ -25,7 +25,7 @@ class Programs:
 
 
 def install(which: str) -> Programs:
-    """``codex`` or ``all``; does nothing where they are there."""
+    """``codex``, ``comply`` or ``all``; does nothing where they are there."""
     made = subprocess.run([_INSTALL, which], capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
     places = [Path(line) for line in made.stdout.splitlines()]

@@ -7,10 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from anthropic.types import ContentBlock, StopReason
+
 from tests.clients.desk import API_KEY
 from tests.clients.scripted_model import Asked, Plan, Script, Trouble, never, read, speaks
 from tests.fixtures.gateway import Gateway, start_gateway, vllm_route
-from tests.fixtures.messages_server import Ending, Fails, MessagesServer, Says, claude_route, text, tool_use
+from tests.fixtures.messages_server import (
+    Ending,
+    Fails,
+    MessagesServer,
+    Says,
+    claude_route,
+    text,
+    thinking,
+    tool_use,
+    usage,
+)
 from tests.fixtures.upstream import Upstream
 
 
@@ -20,13 +32,18 @@ class Play(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """``play`` gives the model its script, and the trouble that it has; ``asked`` is what reached it since then."""
+    """``play`` gives the model its script, and the trouble that it has; ``asked`` is what reached it since then.
+
+    ``upstream`` is the model server's own address.
+    """
 
     gateway: Gateway
+    upstream: str
     play: Play
     asked: Callable[[], list[Asked]]
 
 
+ALIASES = ("claude-haiku-4-5", "gpt-5")
 _SOME = 5
 """Events of a stream that breaks: a little text is among them."""
 _ENDINGS: dict[Trouble, Ending] = {"cut": "cut", "short": "closed", "error": "error"}
@@ -34,8 +51,13 @@ _ENDINGS: dict[Trouble, Ending] = {"cut": "cut", "short": "closed", "error": "er
 
 def _config(route: dict[str, Any]) -> dict[str, Any]:
     """Without a cache: the tests ask the same again."""
-    policies = {"auto": {"objective": "cheapest"}}
-    return {"routes": {"only": route}, "policies": policies, "api_key": API_KEY, "cache": {"enabled": False}}
+    return {
+        "routes": {"only": route},
+        "policies": {"auto": {"objective": "cheapest"}},
+        "aliases": dict.fromkeys(ALIASES, "auto"),
+        "api_key": API_KEY,
+        "cache": {"enabled": False},
+    }
 
 
 @contextmanager
@@ -48,7 +70,9 @@ def vllm_house(folder: Path) -> Iterator[House]:
         server.behaviour = speaks(script, plan)
 
     try:
-        yield House(gateway, play, lambda: [read(received.path, received.json) for received in server.received])
+        yield House(
+            gateway, server.url, play, lambda: [read(received.path, received.json) for received in server.received]
+        )
     finally:
         gateway.stop()
         server.close()
@@ -66,7 +90,9 @@ def claude_house(folder: Path) -> Iterator[House]:
             server.script = lambda body: _answer(script, body, next(numbers), plan(next(answers)))
 
         try:
-            yield House(gateway, play, lambda: [read("/v1/messages", received.body) for received in server.received])
+            yield House(
+                gateway, server.url, play, lambda: [read("/v1/messages", received.body) for received in server.received]
+            )
         finally:
             gateway.stop()
 
@@ -75,10 +101,13 @@ def _answer(script: Script, body: dict[str, Any], number: int, trouble: Trouble 
     if trouble in ("refused", "limited"):
         return Fails("rate_limit_error", retry_after="1") if trouble == "limited" else Fails("overloaded_error")
     turn = script(read("/v1/messages", body))
-    blocks, reason = [text(turn.text)], "end_turn"
+    blocks: list[ContentBlock] = [text(turn.text)]
+    reason: StopReason = "end_turn"
+    if body.get("thinking", {}).get("type") == "enabled":
+        blocks = [thinking("Let me see."), *blocks]
     if turn.tool is not None:
         assert isinstance(turn.given, dict)
         blocks, reason = [*blocks, tool_use(turn.tool, number, **turn.given)], "tool_use"
     if trouble is None:
-        return Says(blocks, stop_reason=reason)
-    return Says(blocks, stop_reason=reason, events=_SOME, ending=_ENDINGS[trouble])
+        return Says(blocks, reason, usage(thought=len(blocks)))
+    return Says(blocks, reason, events=_SOME, ending=_ENDINGS[trouble])

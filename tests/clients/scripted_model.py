@@ -71,6 +71,9 @@ def speaks(script: Script, plan: Plan = never) -> Behaviour:
         if received.path.partition("?")[0] == "/v1/messages/count_tokens":
             await answers_json({"input_tokens": _PROMPT})(received, writer)
             return
+        if received.path == "/v1/responses/compact":  # as vLLM, which has GET /v1/responses/{id}
+            await answers_json({"detail": "Method Not Allowed"}, 405)(received, writer)
+            return
         asked, number = read(received.path, received.json), next(numbers)
         turn, trouble = script(asked), plan(number)
         if trouble in ("refused", "limited"):
@@ -147,14 +150,16 @@ def _chat(turn: Turn, number: int) -> Iterator[bytes]:
 
 
 def _whole_chat(turn: Turn, number: int) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": turn.text}
+    unsaid = dict.fromkeys(("refusal", "annotations", "audio", "function_call", "reasoning"))
+    message: dict[str, Any] = {"role": "assistant", "content": turn.text, **unsaid}
     if turn.tool is not None:
         function = {"name": turn.tool, "arguments": turn.arguments}
         message["tool_calls"] = [{"id": f"call_{number}", "type": "function", "function": function}]
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if turn.tool else "stop"}
-    head = {"id": f"chatcmpl-{number}", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
-    total = _PROMPT + _COMPLETION
-    return {**head, "usage": {"prompt_tokens": _PROMPT, "completion_tokens": _COMPLETION, "total_tokens": total}}
+    head = {"id": f"chatcmpl-{number}", "object": "chat.completion", "created": 1, "model": "m", "service_tier": None}
+    usage: dict[str, Any] = dict.fromkeys(("prompt_tokens_details", "completion_tokens_details"))
+    usage |= {"prompt_tokens": _PROMPT, "completion_tokens": _COMPLETION, "total_tokens": _PROMPT + _COMPLETION}
+    return {**head, "choices": [{**choice, "logprobs": None, "stop_reason": None}], "usage": usage}
 
 
 def _blocks(turn: Turn, number: int) -> list[dict[str, Any]]:
@@ -172,15 +177,14 @@ def _whole_message(turn: Turn, number: int) -> dict[str, Any]:
         "model": "m",
         "content": _blocks(turn, number),
         "stop_reason": "tool_use" if turn.tool else "end_turn",
-        "stop_sequence": None,
         "usage": {"input_tokens": _PROMPT, "output_tokens": _COMPLETION},
     }
 
 
 def _messages(turn: Turn, number: int) -> Iterator[bytes]:
     whole = _whole_message(turn, number)
-    begun = {**whole, "content": [], "stop_reason": None, "usage": {"input_tokens": _PROMPT, "output_tokens": 0}}
-    yield _named("message_start", message=begun)
+    begun = {**whole, "content": [], "usage": {"input_tokens": _PROMPT, "output_tokens": 0}}
+    yield _named("message_start", message={**begun, "stop_reason": None, "stop_sequence": None})
     for index, block in enumerate(whole["content"]):
         if block["type"] == "text":
             empty, parts = {**block, "text": ""}, [("text_delta", "text", piece) for piece in _pieces(block["text"])]
@@ -197,14 +201,32 @@ def _messages(turn: Turn, number: int) -> Iterator[bytes]:
 
 
 def _output(turn: Turn, number: int) -> list[dict[str, Any]]:
-    words = {"type": "output_text", "text": turn.text, "annotations": []}
-    message = {"type": "message", "id": f"msg_{number}", "status": "completed", "role": "assistant", "content": [words]}
+    words = {"type": "output_text", "text": turn.text, "annotations": [], "logprobs": None}
+    head = {"type": "message", "id": f"msg_{number}", "status": "completed", "role": "assistant", "phase": None}
+    message = {**head, "content": [words]}
     if turn.tool is None:
         return [message]
     call = {"call_id": f"call_{number}", "name": turn.tool, "status": "completed"}
     if isinstance(turn.given, str):
         return [message, {"type": "custom_tool_call", "id": f"ctc_{number}", "input": turn.given, **call}]
     return [message, {"type": "function_call", "id": f"fc_{number}", "arguments": turn.arguments, **call}]
+
+
+_SETTINGS = {
+    "parallel_tool_calls": True,
+    "temperature": 1.0,
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": 1.0,
+    "background": False,
+    "service_tier": "auto",
+    "truncation": "disabled",
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    **dict.fromkeys(("incomplete_details", "instructions", "metadata", "max_output_tokens", "max_tool_calls")),
+    **dict.fromkeys(("previous_response_id", "prompt", "reasoning", "text", "top_logprobs", "user")),
+}
+"""What vLLM 0.32 says in a response besides."""
 
 
 def _whole_response(turn: Turn, number: int) -> dict[str, Any]:
@@ -216,7 +238,7 @@ def _whole_response(turn: Turn, number: int) -> dict[str, Any]:
         "total_tokens": _PROMPT + _COMPLETION,
     }
     head = {"id": f"resp_{number}", "object": "response", "created_at": 1, "status": "completed", "model": "m"}
-    return {**head, "output": _output(turn, number), "usage": usage}
+    return {**_SETTINGS, **head, "output": _output(turn, number), "usage": usage}
 
 
 _EMPTIED = {"message": ("content", []), "function_call": ("arguments", ""), "custom_tool_call": ("input", "")}
@@ -249,7 +271,7 @@ def _responses(turn: Turn, number: int) -> Iterator[bytes]:
 
 def _text_events(said: Callable[..., bytes], part: dict[str, Any], at: dict[str, Any]) -> Iterator[bytes]:
     at = {**at, "content_index": 0}
-    yield said("response.content_part.added", part={**part, "text": ""}, **at)
+    yield said("response.content_part.added", part={**part, "text": "", "logprobs": []}, **at)
     for piece in _pieces(part["text"]):
         yield said("response.output_text.delta", delta=piece, logprobs=[], **at)
     yield said("response.output_text.done", text=part["text"], logprobs=[], **at)

@@ -51,6 +51,14 @@ def test_a_model_of_unknown_length_gets_a_limit_too() -> None:
     assert chat_arguments(call(messages=HI), Route("c", "claude", "m", Price()))["max_tokens"] == 4096
 
 
+def test_a_conversation_that_an_assistant_begins_is_begun_by_a_user() -> None:
+    head, said = {"role": "system", "content": "Be brief."}, {"role": "assistant", "content": "Four."}
+    asked = chat_arguments(call(messages=[head, said, *HI]), ROUTE)["messages"]
+    assert [message["role"] for message in asked] == ["system", "user", "assistant", "user"]
+    assert chat_arguments(call(messages=[head, *HI, said]), ROUTE)["messages"] == [head, *HI, said]
+    assert chat_arguments(call(messages=[head]), ROUTE)["messages"] == [head]
+
+
 def test_temperature_goes_before_top_p() -> None:
     both = chat_arguments(call(messages=HI, temperature=0.2, top_p=0.95), ROUTE)
     assert both["temperature"] == 0.2 and "top_p" not in both
