@@ -189,6 +189,7 @@ class Pipeline:
             problem = None
         except Problem as stopped:
             problem = stopped
+            problem.route = spent.route.name if spent.route is not None else None
         except asyncio.CancelledError:
             problem = _LEFT
             raise

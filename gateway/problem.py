@@ -34,6 +34,8 @@ class Problem(Exception):
         self.param = param
         self.retry_after = retry_after
         self.passthrough = passthrough
+        self.route: str | None = None
+        """The last one that was tried."""
 
 
 class ClientLeft(Exception):

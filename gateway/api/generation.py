@@ -43,10 +43,12 @@ class Generation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         departure = Departure()
         observation = self._observer.begin(scope["headers"], self._wire.name)
+        request_id = ""
         try:
             body = await read_body(scope, receive, self._limits.max_body_bytes, self._limits.receive_s)
             observation.received(scope["weighbridge.tenant"], body)
             asked = parse(self._wire, scope, body)
+            request_id = asked.id
             alive = KeepAlive(scope, send, self._wire.keep_alive, self._limits.keep_alive_s)
             if asked.call.stream and self._wire.keep_alive:
                 alive.start(asked.id)
@@ -58,7 +60,8 @@ class Generation:
                 watch.cancel()
         except Problem as problem:
             observation.failed(problem)
-            await respond(send, *self._wire.refuse(problem))
+            status, headers, said = self._wire.refuse(problem)
+            await respond(send, status, headers + _tried(problem, request_id), said)
         except ClientLeft:
             pass  # there is nobody to tell; the ledger knows
         except Exception:
@@ -168,6 +171,14 @@ async def _whole(passage: Passage, send: Send, alive: KeepAlive) -> None:
     cost = 0 if passage.cache == "shared" else flight.cost_nanousd or 0
     headers = [*_headers(passage), (b"x-weighbridge-cost-nanousd", str(cost).encode())]
     await respond(send, 200, headers, b"".join(flight.pieces))
+
+
+def _tried(problem: Problem, request_id: str) -> Headers:
+    """Nothing for a request that went nowhere: the ledger does not know it either."""
+    if problem.route is None:
+        return []
+    route = (b"x-weighbridge-route", problem.route.encode())
+    return [route, *((name, request_id.encode()) for name in (b"x-weighbridge-request-id", b"x-request-id"))]
 
 
 def _headers(passage: Passage) -> Headers:

@@ -105,6 +105,9 @@ def test_a_policy_falls_back_to_its_next_route(serve: Serve, upstream: Upstream,
     row = gateway.ledger(answer.headers["x-weighbridge-request-id"])
     assert [(a["route"], a["outcome"]) for a in row["attempts"]] == [("cheap", "status"), ("dear", "ok")]
     assert row["route"] == "dear"
+    second.behaviour = up.answers_json({}, 400)
+    refused = gateway.chat("ho", model="auto", stream=True)
+    assert (refused.status_code, refused.headers["x-weighbridge-route"]) == (400, "dear")
 
 
 def test_requests_under_way_are_spread_over_replicas(serve: Serve, upstream: Upstream, second: Upstream) -> None:

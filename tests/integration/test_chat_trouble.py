@@ -59,6 +59,23 @@ def test_the_upstreams_word_on_the_clients_mistake_passes_as_it_came(gateway: Ga
     assert len(upstream.received) == 1
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+@pytest.mark.parametrize("status", [400, 500])
+def test_an_upstreams_error_says_which_route_it_is_from(
+    gateway: Gateway, upstream: Upstream, path: str, status: int
+) -> None:
+    upstream.behaviour = up.answers_json({"error": {"message": "no"}}, status)
+    body = {"model": "auto", "messages": gateway.messages("hi"), "max_tokens": 9}
+    answer = gateway.http.post(path, json=body)
+    assert answer.status_code == (status if status < 500 else 502)
+    assert answer.headers["x-weighbridge-route"] == "small"
+    assert answer.headers["x-request-id"] == answer.headers["x-weighbridge-request-id"]
+    row = gateway.ledger(answer.headers["x-weighbridge-request-id"])
+    assert (row["route"], row["status"]) == ("small", answer.status_code)
+    unknown = gateway.http.post(path, json={**body, "model": "nobody"})
+    assert (unknown.status_code, "x-weighbridge-route" in unknown.headers) == (404, False)
+
+
 def test_an_upstreams_rate_limit_keeps_its_retry_after(gateway: Gateway, upstream: Upstream) -> None:
     upstream.behaviour = up.answers_json({"error": {"message": "slow down"}}, 429, "retry-after: 7\r\n")
     answer = gateway.chat("hi")
