@@ -8,6 +8,7 @@ docs/statistics.md says which bound applies when, and shows their coverage.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from itertools import count
 from math import exp, fsum, inf, lgamma, log, log1p, sqrt
 from statistics import NormalDist
@@ -38,6 +39,7 @@ def wilson(mean: float, n: int, confidence: float) -> tuple[float, float]:
     return max(0.0, min(mean, centre - half)), min(1.0, max(mean, centre + half))
 
 
+@lru_cache(maxsize=4096)
 def exact_lower(passes: float, n: int, confidence: float) -> float:
     """The one-sided bound for one sample a unit: at 0.95, 164 tasks at least 0.80 need 140 passes.
 

@@ -4,11 +4,12 @@ What depends on routes and evidence alone is judged once, by :func:`compile_poli
 request then costs a few comparisons for each route; reasons are put into words only when somebody asks.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from backends.route import Route
+from policies.by_language import goes_by_language, in_language, languages_of
 from policies.objectives import Figure, order
 from policies.policy import Objective, Policy
 from policies.request import REQUEST_REQUIREMENTS, RequestTraits
@@ -42,9 +43,13 @@ class CompiledPolicy:
     """The eligible routes in ``otherwise``'s order; empty when that is ``refuse``."""
     asks_language: bool
     """A request's language can change what is decided: whoever knows how to find it out should."""
+    by_language: Mapping[str | None, "CompiledPolicy"] = field(default_factory=dict)
+    """What it is for requests in each language, where it goes by that; other requests go by this one."""
 
     def decide(self, request: RequestTraits, available: Container[str] | None = None) -> "Decision":
         """``available`` holds the names of the routes that serve now; None means all."""
+        if (spoken := self.by_language.get(request.language)) is not None:
+            return spoken.decide(request, available)
         routes = _fitting(self.qualified, request, available)
         if routes or not self.otherwise:
             return Decision(self, request, available, routes, False)
@@ -120,9 +125,20 @@ class Decision:
 
 
 def compile_policy(policy: Policy, routes: Iterable[Route], evidences: EvidenceByOrigin) -> CompiledPolicy:
-    """Judges everything that does not depend on the request. Route names must differ."""
+    """Judges everything that does not depend on the request, but for its language: for each one. Route names differ."""
     routes = tuple(routes)
     evidence = evidences.of_origin(policy.evidence)
+    if not goes_by_language(policy):
+        return _compiled(policy, routes, evidence)
+    by_language: dict[str | None, CompiledPolicy] = {
+        language: _compiled(in_language(policy, language), routes, evidence)
+        for language in languages_of(routes, evidence)
+    }
+    unspoken = _compiled(in_language(policy, None), routes, evidence)
+    return replace(unspoken, asks_language=True, by_language=by_language)
+
+
+def _compiled(policy: Policy, routes: tuple[Route, ...], evidence: Evidence) -> CompiledPolicy:
     ordered = order(policy.objective, policy, routes, evidence)
     fallback = [] if policy.otherwise == "refuse" else order(policy.otherwise, policy, routes, evidence)
     figures = {route.name: figure for route, figure in fallback}

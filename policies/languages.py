@@ -26,6 +26,10 @@ ALIASES: Mapping[str, str] = {
 }
 """Names, fence tags and file endings of the languages that suites are about."""
 
+LANGUAGES = frozenset(ALIASES.values())
+OF_REQUEST = "of_request"
+"""Stands for a language in requirements: each request's own."""
+
 # fmt: off
 EXTENSIONS = (
     "py", "pyi", "rs", "go", "js", "jsx", "mjs", "cjs", "ts", "tsx", "mts", "cts", "java", "cs", "c", "cpp", "cc",

@@ -9,7 +9,7 @@ from typing import Literal
 from backends.route import Route
 from policies.costs import INPUT_SHARE, blended_price, cost_of
 from policies.policy import Measure, Objective, Policy
-from policies.requirements import timed_scorecard
+from policies.requirements import pooled_languages, timed_scorecard
 from policies.scorecard import Evidence, Origin, Scorecard
 
 Unit = Literal["nanousd", "share", "ms", "score"]
@@ -56,7 +56,19 @@ def _blended_prices(policy: Policy, routes: Sequence[Route], evidence: Evidence)
 
 def _means(policy: Policy, routes: Sequence[Route], evidence: Evidence) -> list[Figure]:
     where, cards = _on_suite(policy, routes, evidence)
-    return [_figure(card, card.pass_at_1 if card else None, "share", f"mean pass@1{where}") for card in cards]
+    means = [_mean(policy, route, card, evidence) for route, card in zip(routes, cards, strict=True)]
+    how = ", pooled over languages" if policy.gate is not None and policy.gate.pooled else ""
+    return [_figure(card, mean, "share", f"mean pass@1{where}{how}") for card, mean in zip(cards, means, strict=True)]
+
+
+def _mean(policy: Policy, route: Route, card: Scorecard | None, evidence: Evidence) -> float | None:
+    """As the policy's gate weighs it: a language with few tasks by those of the others, too, where it says so."""
+    if card is None:
+        return None
+    if policy.gate is not None and policy.gate.pooled:
+        pooled = pooled_languages(evidence, route, card.suite).get(card.language)
+        return card.pass_at_1 if pooled is None else pooled.mean
+    return card.pass_at_1
 
 
 def _costs_of_solving(policy: Policy, routes: Sequence[Route], evidence: Evidence) -> list[Figure]:

@@ -32,9 +32,11 @@ class Policy:
     """What each measure counts for the objective `weighted`; all above 0."""
 
     @property
+    def gate(self) -> PassAt1 | None:
+        """Its first requirement on correctness."""
+        return next((requirement for requirement in self.requirements if isinstance(requirement, PassAt1)), None)
+
+    @property
     def suite(self) -> tuple[str, str | None] | None:
-        """Suite and language of its first requirement on correctness: objectives are measured there too."""
-        for requirement in self.requirements:
-            if isinstance(requirement, PassAt1):
-                return requirement.suite, requirement.language
-        return None
+        """Suite and language of its gate: objectives are measured there too."""
+        return None if self.gate is None else (self.gate.suite, self.gate.language)

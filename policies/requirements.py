@@ -8,7 +8,8 @@ from typing import ClassVar, Literal, Protocol
 from backends.route import Route
 from policies.admission import speaking
 from policies.correctness import Correctness
-from policies.scorecard import Evidence, Origin, Scorecard
+from policies.pooling import Pooled, pool
+from policies.scorecard import ALL_LANGUAGES, Evidence, Origin, Scorecard
 
 MAX_UNSCORED_SHARE = 0.02
 """A gate refuses a scorecard with a larger share of no_answer and unscorable samples among those asked."""
@@ -47,7 +48,8 @@ class Requirement(Protocol):
 class PassAt1:
     """The lower confidence bound of pass@1 on ``suite`` is at least ``at_least``.
 
-    ``language`` None is the whole suite: its only language, or all of them together.
+    ``language`` None is the whole suite: its only language, or all of them together. ``OF_REQUEST`` stands for each
+    request's own, and is never judged by: see ``policies.by_language``.
     """
 
     name: ClassVar[str] = "pass_at_1"
@@ -58,6 +60,8 @@ class PassAt1:
     language: str | None = None
     confidence: float = 0.95
     min_tasks: int = 1
+    pooled: bool = False
+    """A language's tasks count together with what the suite's other languages say: see ``policies.pooling``."""
 
     def judge(self, route: Route, evidence: Evidence) -> Finding:
         if (watched := self._watched(route, evidence)) is not None:
@@ -72,14 +76,16 @@ class PassAt1:
             if card.pass_at_1 is not None and not card.tasks:
                 reason = f"{card.pass_at_1:.3f} on {self._where} does not say over how many tasks, so it has no bound"
             return found(self.name, card, False, reason, measured=False)
-        bound = Correctness.of(card).lower(self.confidence)
+        measured = Correctness.of(card)
+        together = pooled_languages(evidence, route, self.suite).get(card.language) if self.pooled else None
+        bound = (together or measured).lower(self.confidence)
         kept = bound >= self.at_least
         # Rounded down: a bound just below the bar must not read as if it met it.
         shown = floor(bound * 1000) / 1000
         reason = (
             f"pass@1 on {self._where} is at least {shown:.3f} with {self.confidence * 100:g}% confidence"
-            f" ({card.pass_at_1:.3f} over {card.tasks} tasks), {'which meets' if kept else 'below'}"
-            f" the required {self.at_least:g}"
+            f"{together.promise if together else ''} ({card.pass_at_1:.3f} over {card.tasks} tasks),"
+            f" {'which meets' if kept else 'below'} the required {self.at_least:g}"
         )
         return found(self.name, card, kept, reason, bound)
 
@@ -102,6 +108,13 @@ class PassAt1:
         if self.language is None and languages:
             return f"{self.suite} is measured in {listed(languages)}, and the policy names no language"
         return f"not measured on {self._where} at revision {route.revision.id}"
+
+
+def pooled_languages(evidence: Evidence, route: Route, suite: str) -> dict[str, Pooled]:
+    """By language, where the suite's languages that a gate would believe are enough for that."""
+    cards = evidence.of_revision(route.name, route.revision.id)
+    believed = [card for card in cards if card.suite == suite and refusal(PassAt1.name, card) is None]
+    return pool({card.language: Correctness.of(card) for card in believed if card.language != ALL_LANGUAGES})
 
 
 TimeName = Literal["ttft_p50_ms", "ttft_p99_ms", "total_p50_ms", "total_p99_ms"]

@@ -184,7 +184,7 @@ def _evidence(section: RequireSection) -> Iterator[Requirement]:
     suite, language = None, None
     if (gate := section.pass_at_1) is not None:
         suite, language = gate.suite, gate.language
-        yield PassAt1(suite, gate.at_least, language, gate.confidence, gate.min_tasks)
+        yield PassAt1(suite, gate.at_least, language, gate.confidence, gate.min_tasks, gate.pooled)
     for time in _TIMES:
         if (at_most_ms := getattr(section, time)) is not None:
             yield Latency(time, at_most_ms, suite, language)

@@ -136,6 +136,7 @@ class PassAt1Section(Section):
     at_least: float = Field(gt=0, lt=1, examples=["0.80"])
     confidence: float = Field(default=0.95, ge=0.5, lt=1, examples=["0.95"])
     min_tasks: int = Field(default=1, ge=1, examples=["100"])
+    pooled: bool = Field(default=False, examples=["true"])
 
 
 class CostSection(Section):

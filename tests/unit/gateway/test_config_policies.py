@@ -5,6 +5,7 @@ import pytest
 from gateway.config import ConfigError, parse_config
 from policies.costs import CostPerMonth, MeasuredCost, PricePer1k
 from policies.facts import HasCapabilities, OutputAtLeast
+from policies.languages import OF_REQUEST
 from policies.policy import Policy
 from policies.requirements import Latency, PassAt1
 
@@ -36,6 +37,11 @@ def test_every_requirement_arrives() -> None:
     )
 
 
+def test_a_gate_may_be_in_the_requests_own_language_and_pooled() -> None:
+    found = policy("{require: {pass_at_1: {suite: s, at_least: 0.5, language: of_request, pooled: true}}}")
+    assert found.requirements == (PassAt1("s", 0.5, OF_REQUEST, pooled=True),)
+
+
 def test_a_routes_capabilities_are_what_is_declared_and_no_more() -> None:
     config = parse_config(ROUTE % PRICE, "c.yaml", {})
     assert config.routes["r"].capabilities == {"tools": True, "vision": False}
@@ -51,6 +57,10 @@ def test_a_routes_capabilities_are_what_is_declared_and_no_more() -> None:
         ("{objective: weighted, weights: {cheap: 1}}", "weights.cheap: unknown key; did you mean 'cheapest'?"),
         ("{evidence: guessed}", "evidence: 'guessed' is not one of measured, published;"),
         ("{require: {capabilities: [tool]}}", "require.capabilities.0: 'tool' is not one of tools, vision,"),
+        (
+            "{require: {pass_at_1: {suite: s, at_least: 0.5, pooled: true}}}",
+            "require.pass_at_1.pooled: belongs to a gate in a language; write `language: of_request`",
+        ),
         ("{require: {output: 0}}", "require.output: '0' is below 1;"),
         ("{require: {cost: {per_month_usd: 5}}}", "require.cost: a month's cost needs a sum and its number of tokens;"),
         ("{require: {cost: {per_token_usd: 5}}}", "require.cost.per_token_usd: unknown key; did you mean 'per_"),
