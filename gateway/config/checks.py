@@ -12,7 +12,6 @@ from backends.fim import fault_of
 from backends.recording import Recording, RecordingError
 from backends.route import Route
 from gateway.config.build import replica_base
-from gateway.config.kind_checks import check_kind
 from gateway.config.names import did_you_mean
 from gateway.config.problem import Location, Report
 from gateway.config.schema import Backend, ConfigSection, FimSection, PolicySection, RouteSection
@@ -68,7 +67,6 @@ def check_section(section: ConfigSection, directory: Path) -> Iterator[Report]:
         yield from _check_route(("routes", name), route, directory)
     for name, policy in (section.policies or {}).items():
         yield from _check_policy(("policies", name), policy)
-        yield from check_kind(("policies", name), policy, section.routes)
     host = section.server.host
     if host is not None and not is_loopback(host) and section.api_key is None:
         fix = "set WEIGHBRIDGE_API_KEY and write `api_key: ${WEIGHBRIDGE_API_KEY}`, or use host 127.0.0.1"
@@ -90,12 +88,11 @@ def check_policies(policies: Mapping[str, Policy], routes: Mapping[str, Route]) 
     nothing_measured = Snapshot()
     for name, policy in policies.items():
         facts = [requirement for requirement in policy.requirements if requirement.hard]
-        named = [routes[name] for name in policy.kind.routes] if policy.kind is not None else list(routes.values())
         reasons = []
-        for route in named:
+        for route in routes.values():
             findings = [requirement.judge(route, nothing_measured) for requirement in facts]
             reasons += [f"{route.name}: {broken}" for broken in _first(f.reason for f in findings if not f.kept)]
-        if named and len(reasons) == len(named):
+        if routes and len(reasons) == len(routes):
             fix = "change `require`, or add or correct a route"
             yield ("policies", name), f"can never match a route ({'; '.join(reasons)})", fix
 
@@ -110,7 +107,7 @@ def check_prices(section: ConfigSection, policies: Mapping[str, Policy]) -> Iter
 
 
 def _goes_by_price(policy: Policy) -> bool:
-    objectives = {policy.otherwise} if policy.kind is not None else {policy.objective, policy.otherwise}
+    objectives = {policy.objective, policy.otherwise}
     if "weighted" in objectives:
         objectives |= {measure for measure, _ in policy.weights}
     return "cheapest" in objectives or any(isinstance(r, PricePer1k | CostPerMonth) for r in policy.requirements)
