@@ -1,14 +1,13 @@
 """What a route is asked of a client's request: all of it, but for what its server could not take."""
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 
 from backends.backend import Call
 from backends.route import Route
+from gateway.offered_tools import tool_types, with_only
 from gateway.problem import Problem
 
 _ATTRIBUTION = b"x-anthropic-billing-header:"
@@ -16,11 +15,8 @@ _SYSTEMS_HEAD = 256
 """Bytes of a system prompt's JSON in which its first block's text begins."""
 _CLAUDES = {"chat": frozenset(("function",)), "responses": frozenset(("function", "custom", "namespace"))}
 """Types of tools that are translated for Claude; on its own wire it takes all there are."""
-_ABOUT_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 _LONGEST_NAME = 64
-
-_Fields = Mapping[str, msgspec.Raw]
 
 
 class _Block(msgspec.Struct):
@@ -39,7 +35,7 @@ def adapted(call: Call, route: Route) -> Call:
             kinds = ", ".join(others)
             message = f"'{route.name}' takes no tools of type {kinds}: leave them out, or ask for another model"
             raise Problem(400, "unsupported_tool", message, param="tools")
-        return replace(call, fields=_without_tools(call.fields, _taken(call, route)))
+        return replace(call, fields=with_only(call, _taken(call, route)))
     return call
 
 
@@ -51,49 +47,15 @@ def dropped_tools(call: Call, route: Route) -> tuple[str, ...]:
 def unsupported_tools(call: Call, route: Route) -> tuple[str, ...]:
     """The types of the call's tools that the route's server cannot take, in words that are safe in a header."""
     taken = _taken(call, route)
-    if "tools" not in call.fields or not taken:
+    if not taken:
         return ()
-    kinds = (_kind(tool) for tool in _tools(call.fields))
-    return tuple(dict.fromkeys(_UNSAFE.sub("?", kind)[:_LONGEST_NAME] for kind in kinds if kind not in taken))
+    others = (kind for kind in tool_types(call) if kind not in taken)
+    return tuple(dict.fromkeys(_UNSAFE.sub("?", kind)[:_LONGEST_NAME] for kind in others))
 
 
 def _taken(call: Call, route: Route) -> frozenset[str]:
     """Types of tools; none where any may go."""
     return _CLAUDES.get(call.wire, frozenset()) if route.backend == "claude" else route.tool_types
-
-
-def _tools(fields: _Fields) -> Sequence[Any]:
-    tools = msgspec.json.decode(fields["tools"])
-    return tools if isinstance(tools, list) else ()
-
-
-def _kind(tool: Any) -> str:
-    """Messages' plain tools have no type, or a schema; what is no tool at all is the server's to refuse."""
-    if not isinstance(tool, dict) or "input_schema" in tool:
-        return "function"
-    return str(tool.get("type", "function"))
-
-
-def _without_tools(fields: _Fields, taken: frozenset[str]) -> _Fields:
-    tools = _tools(fields)
-    kept = [tool for tool in tools if _kind(tool) in taken]
-    if not kept:
-        return {name: value for name, value in fields.items() if name not in _ABOUT_TOOLS}
-    rest = {**fields, "tools": msgspec.Raw(msgspec.json.encode(kept))}
-    names = {_name(tool) for tool in tools} - {_name(tool) for tool in kept}
-    choice = msgspec.json.decode(rest.get("tool_choice", b"null"))
-    if isinstance(choice, dict) and (choice.get("type") in {_kind(t) for t in tools} - taken or _name(choice) in names):
-        del rest["tool_choice"]
-    return rest
-
-
-def _name(tool: Any) -> str | None:
-    """Chat nests it below the type."""
-    if not isinstance(tool, dict):
-        return None
-    inner = tool.get(str(tool.get("type")))
-    name = inner.get("name") if isinstance(inner, dict) else tool.get("name")
-    return name if isinstance(name, str) else None
 
 
 def _without_attribution(call: Call) -> Call:

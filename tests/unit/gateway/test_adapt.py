@@ -126,6 +126,57 @@ def test_a_route_may_take_more_or_decline() -> None:
     assert (declined.value.status, declined.value.param) == (400, "tools")
 
 
+USER = {"type": "message", "role": "user", "content": "hi additional_tools"}
+
+
+def adding(*tools: Any) -> dict[str, Any]:
+    return {"type": "additional_tools", "role": "developer", "tools": list(tools)}
+
+
+@pytest.mark.parametrize(
+    ("tools", "items", "kept_tools", "kept_items", "dropped"),
+    [
+        ([FUNCTION], [adding(FUNCTION, SEARCH), USER], [FUNCTION], [adding(FUNCTION), USER], ("web_search",)),
+        ([SEARCH], [USER, adding(FUNCTION, CUSTOM)], None, [USER, adding(FUNCTION)], ("web_search", "custom")),
+        ([FUNCTION, CUSTOM], [adding(SEARCH), USER], [FUNCTION], [USER], ("custom", "web_search")),
+        (None, [adding(SEARCH), adding(), USER], None, [USER], ("web_search",)),
+        ([FUNCTION], [adding(FUNCTION), USER], [FUNCTION], [adding(FUNCTION), USER], ()),
+        ([FUNCTION], [{"type": "additional_tools", "tools": "all"}], [FUNCTION], ..., ()),
+        ([FUNCTION], "additional_tools", [FUNCTION], ..., ()),
+        ([FUNCTION], [["additional_tools"], 7, None], [FUNCTION], ..., ()),
+    ],
+)
+def test_tools_that_an_item_adds_are_as_those_of_the_request(
+    tools: Any, items: Any, kept_tools: Any, kept_items: Any, dropped: tuple[str, ...]
+) -> None:
+    asked = call("responses", input=items, **({} if tools is None else {"tools": tools}))
+    found = sent(adapted(asked, DROPPING))
+    assert found.get("tools") == kept_tools
+    assert found["input"] == (items if kept_items is ... else kept_items)
+    assert dropped_tools(asked, DROPPING) == dropped
+    assert adapted(asked, VLLM) is asked
+    if dropped:
+        with pytest.raises(Problem, match=", ".join(dropped)):
+            adapted(asked, replace(VLLM, unsupported_tools="decline"))
+
+
+def test_a_choice_lasts_while_an_item_adds_its_tool() -> None:
+    items = [adding(FUNCTION, CUSTOM)]
+    for choice, stays in (({"type": "function", "name": "shell"}, True), ({"type": "custom", "name": "patch"}, False)):
+        asked = call("responses", input=items, tools=[SEARCH], tool_choice=choice, parallel_tool_calls=True)
+        found = sent(adapted(asked, DROPPING))
+        assert ("tool_choice" in found, "tools" in found) == (stays, False)
+        assert found["parallel_tool_calls"] is True
+
+
+@given(items=JSON | st.lists(st.fixed_dictionaries({"type": st.just("additional_tools"), "tools": JSON})))
+def test_whatever_the_input_is_it_is_no_error_here(items: Any) -> None:
+    asked = call("responses", input=items)
+    found = sent(adapted(asked, DROPPING))
+    if not dropped_tools(asked, DROPPING):
+        assert found == {"input": items}
+
+
 def test_claude_takes_what_is_translated_for_it_and_on_its_own_wire_everything() -> None:
     dropping = replace(CLAUDE, unsupported_tools="drop")
     tools = [FUNCTION, SEARCH, CUSTOM, {"type": "namespace", "name": "n", "tools": []}]
