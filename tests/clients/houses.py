@@ -49,7 +49,7 @@ _SOME = 5
 _ENDINGS: dict[Trouble, Ending] = {"cut": "cut", "short": "closed", "error": "error"}
 
 
-def _config(route: dict[str, Any]) -> dict[str, Any]:
+def config_of(route: dict[str, Any]) -> dict[str, Any]:
     """Without a cache: the tests ask the same again."""
     return {
         "routes": {"only": route},
@@ -63,7 +63,7 @@ def _config(route: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def vllm_house(folder: Path) -> Iterator[House]:
     server = Upstream()
-    gateway = start_gateway(folder, _config(vllm_route(server.url, context_window=128_000)), api_key=API_KEY)
+    gateway = start_gateway(folder, config_of(vllm_route(server.url, context_window=128_000)), api_key=API_KEY)
 
     def play(script: Script, plan: Plan = never) -> None:
         server.received.clear()
@@ -82,7 +82,7 @@ def vllm_house(folder: Path) -> Iterator[House]:
 def claude_house(folder: Path) -> Iterator[House]:
     numbers = itertools.count(1)
     with contextmanager(MessagesServer().running)() as server:
-        gateway = start_gateway(folder, _config(claude_route(server.url, unsupported_tools="drop")), api_key=API_KEY)
+        gateway = start_gateway(folder, config_of(claude_route(server.url, unsupported_tools="drop")), api_key=API_KEY)
 
         def play(script: Script, plan: Plan = never) -> None:
             server.received.clear()

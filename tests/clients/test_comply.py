@@ -1,15 +1,21 @@
 """llm-comply, which holds answers against the official OpenAPI specifications: what it says of a route's answers."""
 
+import asyncio
 import json
 import re
 import subprocess
+from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.clients.desk import API_KEY, Programs
-from tests.clients.houses import House
+from tests.clients.houses import House, config_of
 from tests.clients.scripted_model import Asked, Turn
+from tests.fixtures.gateway import start_gateway, vllm_route
 from tests.fixtures.messages_server import KEY
+from tests.fixtures.upstream import Behaviour, Received, Upstream
+from tests.fixtures.vllm import VllmServer
 
 MODELS = {"openai-chat": "gpt-5", "open-responses": "gpt-5", "anthropic": "claude-haiku-4-5"}
 """By wire: names of which it expects that they think, so that it leaves none of its tests out."""
@@ -53,6 +59,41 @@ def test_a_route_to_vllm_complies_but_for_what_vllm_itself_lacks(wire: str, vllm
     lacks = complaints(comply, wire, vllm.upstream)
     for test, said in complaints(comply, wire, vllm.gateway.url).items():
         assert kinds(said) <= kinds(lacks.get(test, [])), test
+
+
+@pytest.mark.full
+def test_vllm_itself_complies_no_better_without_the_gateway(
+    vllm_server: VllmServer, comply: Programs, tmp_path: Path
+) -> None:
+    server = Upstream()
+    server.behaviour = greedily(vllm_server)
+    gateway = start_gateway(tmp_path, config_of(vllm_route(server.url)), api_key=API_KEY)
+    try:
+        for wire in MODELS:
+            lacks = complaints(comply, wire, server.url)
+            for test, said in complaints(comply, wire, gateway.url).items():
+                assert kinds(said) <= kinds(lacks.get(test, [])), test
+    finally:
+        gateway.stop()
+        server.close()
+
+
+def greedily(server: VllmServer) -> Behaviour:
+    """The real server, asked so that it says the same whenever it is asked the same, and little."""
+
+    async def behave(received: Received, writer: asyncio.StreamWriter) -> None:
+        limit = "max_output_tokens" if received.path.startswith("/v1/responses") else "max_tokens"
+        body = {**received.json, "model": server.model, "temperature": 0, limit: 40}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(server.base_url + received.path, json=body) as answer,
+        ):
+            said = await answer.read()
+        head = f"HTTP/1.1 {answer.status} X\r\ncontent-type: {answer.headers['content-type']}\r\n"
+        writer.write(f"{head}content-length: {len(said)}\r\n\r\n".encode() + said)
+        await writer.drain()
+
+    return behave
 
 
 def kinds(said: list[str]) -> set[str]:
