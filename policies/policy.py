@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from policies.kinds import Kind, Shadow, Stick
 from policies.requirements import PassAt1, Requirement
 from policies.scorecard import Origin
 
@@ -30,6 +31,10 @@ class Policy:
     evidence: Origin = "measured"
     weights: tuple[tuple[Measure, float], ...] = ()
     """What each measure counts for the objective `weighted`; all above 0."""
+    kind: Kind | None = None
+    """Which routes it picks from, and how. None: from all, by ``objective``, which counts for nothing else."""
+    shadow: Shadow | None = None
+    stick: Stick | None = None
 
     @property
     def gate(self) -> PassAt1 | None:

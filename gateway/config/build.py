@@ -11,6 +11,7 @@ from backends.claude_wire import ADDRESS
 from backends.fim import TEMPLATES, FimTemplate, known_template
 from backends.price import Price, nano
 from backends.route import Revision, Route
+from gateway.config import build_kinds
 from gateway.config.config import Cache, Server, Telemetry
 from gateway.config.schema import (
     CacheSection,
@@ -21,8 +22,8 @@ from gateway.config.schema import (
     PriceSection,
     RequireSection,
     RouteSection,
-    Section,
 )
+from gateway.config.section import Section
 from gateway.limits import Limits
 from policies.costs import CostName, CostPerMonth, MeasuredCost, PricePer1k
 from policies.facts import (
@@ -96,6 +97,9 @@ def policy(name: str, section: PolicySection) -> Policy:
         section.unmeasured,
         section.evidence,
         tuple(weights.items()),
+        kind=build_kinds.kind(section),
+        shadow=build_kinds.shadow(section.shadow),
+        stick=build_kinds.stick(section),
     )
 
 

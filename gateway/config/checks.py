@@ -12,6 +12,7 @@ from backends.fim import fault_of
 from backends.recording import Recording, RecordingError
 from backends.route import Route
 from gateway.config.build import replica_base
+from gateway.config.kind_checks import check_kind
 from gateway.config.names import did_you_mean
 from gateway.config.problem import Location, Report
 from gateway.config.schema import Backend, ConfigSection, FimSection, PolicySection, RouteSection
@@ -67,6 +68,7 @@ def check_section(section: ConfigSection, directory: Path) -> Iterator[Report]:
         yield from _check_route(("routes", name), route, directory)
     for name, policy in (section.policies or {}).items():
         yield from _check_policy(("policies", name), policy)
+        yield from check_kind(("policies", name), policy, section.routes)
     host = section.server.host
     if host is not None and not is_loopback(host) and section.api_key is None:
         fix = "set WEIGHBRIDGE_API_KEY and write `api_key: ${WEIGHBRIDGE_API_KEY}`, or use host 127.0.0.1"
@@ -88,13 +90,18 @@ def check_policies(policies: Mapping[str, Policy], routes: Mapping[str, Route]) 
     nothing_measured = Snapshot()
     for name, policy in policies.items():
         facts = [requirement for requirement in policy.requirements if requirement.hard]
-        reasons = []
+        broken = {}
         for route in routes.values():
             findings = [requirement.judge(route, nothing_measured) for requirement in facts]
-            reasons += [f"{route.name}: {broken}" for broken in _first(f.reason for f in findings if not f.kept)]
-        if routes and len(reasons) == len(routes):
-            fix = "change `require`, or add or correct a route"
-            yield ("policies", name), f"can never match a route ({'; '.join(reasons)})", fix
+            if (fault := next((finding.reason for finding in findings if not finding.kept), None)) is not None:
+                broken[route.name] = fault
+        named = policy.kind.routes if policy.kind is not None else tuple(routes)
+        fix = "change `require`, or add or correct a route"
+        if named and broken.keys() >= set(named):
+            reasons = "; ".join(f"{route}: {broken[route]}" for route in named)
+            yield ("policies", name), f"can never match a route ({reasons})", fix
+        if policy.shadow is not None and policy.shadow.to in broken:
+            yield ("policies", name, "shadow", "to"), f"can never be mirrored to: {broken[policy.shadow.to]}", fix
 
 
 def check_prices(section: ConfigSection, policies: Mapping[str, Policy]) -> Iterator[Report]:
@@ -107,7 +114,7 @@ def check_prices(section: ConfigSection, policies: Mapping[str, Policy]) -> Iter
 
 
 def _goes_by_price(policy: Policy) -> bool:
-    objectives = {policy.objective, policy.otherwise}
+    objectives = {policy.otherwise} if policy.kind is not None else {policy.objective, policy.otherwise}
     if "weighted" in objectives:
         objectives |= {measure for measure, _ in policy.weights}
     return "cheapest" in objectives or any(isinstance(r, PricePer1k | CostPerMonth) for r in policy.requirements)
@@ -128,12 +135,6 @@ def _check_policy(at: Location, policy: PolicySection) -> Iterator[Report]:
     if cost is not None and (cost.per_month_usd is None) != (cost.tokens_per_month is None):
         fix = "write both, for example `{per_month_usd: 5000, tokens_per_month: 3000000000}`"
         yield (*at, "require", "cost"), "a month's cost needs a sum and its number of tokens", fix
-
-
-def _first(reasons: Iterator[str]) -> Iterator[str]:
-    for reason in reasons:
-        yield reason
-        return
 
 
 def _check_route(at: Location, route: RouteSection, directory: Path) -> Iterator[Report]:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+KINDS = ("weighted", "canary", "fallback")
+"""The keys of a policy that pick routes otherwise than by an objective."""
+
 PresetName = Literal["in-house-rust", "permissive-licence", "legacy-languages"]
 
 
@@ -55,7 +58,10 @@ def with_preset(values: Mapping[str, Any]) -> dict[str, Any]:
     if preset is None or not isinstance(own, dict | None):
         return dict(values)
     require = {**preset.settings["require"], **_given(own or {})}
-    return {**preset.settings, **_given(values), "require": require}
+    settings = dict(preset.settings)
+    if any(values.get(kind) is not None for kind in KINDS):
+        del settings["objective"]
+    return {**settings, **_given(values), "require": require}
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,38 +1,19 @@
 """The config file's shape. What fields say to each other is in `checks.py`."""
 
-import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from backends.route import Capability, Residency, UnsupportedTools
+from gateway.config.kinds import CanarySection, Parts, ShadowSection, StickSection
 from gateway.config.presets import PresetName, with_preset
 from gateway.config.problem import Location
-from policies.languages import canonical
+from gateway.config.section import Language, Languages, Name, Seconds, Secret, Section, Text, Usd, Weight, Words, listed
 from policies.policy import Objective, Otherwise, Unmeasured
 from policies.scorecard import Origin
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
-
-
-# A validator's message is what is wrong, a semicolon, and the fix.
-def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError(f"{text!r} cannot name a model; use letters, digits and . _ : / @ + -, at most 128 in all")
-    return text
-
-
-def _header_safe(secret: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", secret.get_secret_value()):
-        raise ValueError("this cannot be sent in a header; use printable ASCII without blanks around it")
-    return secret
-
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
 
 
 def _template(value: object) -> object:
@@ -51,29 +32,7 @@ FimName = Literal[
     "granite-4",
     "codegemma",
 ]
-Name = Annotated[str, AfterValidator(_name)]
-Language = Annotated[str, AfterValidator(canonical), Field(min_length=1)]
-Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
-Words = Annotated[list[Annotated[str, Field(min_length=1)]], BeforeValidator(_listed), Field(min_length=1)]
-Languages = Annotated[list[Language], BeforeValidator(_listed), Field(min_length=1)]
-Capabilities = Annotated[list[Capability], BeforeValidator(_listed), Field(min_length=1)]
-Text = Annotated[str, Field(min_length=1)]
-Weight = Annotated[float, Field(gt=0, le=1_000_000)]
-Usd = Annotated[Decimal, Field(ge=0, le=1_000_000)]
-Seconds = Annotated[float, Field(gt=0)]
-
-
-class Section(BaseModel):
-    """Unknown keys are refused, and a key without a value is a key not given."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty(cls, values: object) -> object:
-        return (
-            {key: value for key, value in values.items() if value is not None} if isinstance(values, dict) else values
-        )
+Capabilities = Annotated[list[Capability], BeforeValidator(listed), Field(min_length=1)]
 
 
 class PriceSection(Section):
@@ -178,6 +137,11 @@ class PolicySection(Section):
     evidence: Origin = Field(default="measured", examples=["published"])
     preset: PresetName | None = Field(default=None, examples=["in-house-rust"])
     weights: WeightsSection | None = Field(default=None, examples=["{cheapest: 1, most_accurate: 4}"])
+    weighted: dict[Name, Parts] | None = Field(default=None, examples=["{large: 90, small: 10}"])
+    canary: CanarySection | None = Field(default=None, examples=["{stable: large, candidate: small, while: ...}"])
+    fallback: Words | None = Field(default=None, examples=["[large, small]"])
+    shadow: ShadowSection | None = Field(default=None, examples=["{to: small, share: 0.05, usd_per_day: 1}"])
+    stick: StickSection | None = Field(default=None, examples=["{margin: 0.05}"])
 
     @model_validator(mode="before")
     @classmethod
@@ -237,7 +201,7 @@ def field_at(location: Location) -> FieldInfo | None:
 def keys_at(location: Location) -> tuple[str, ...]:
     """The keys that may stand at a location; none where any may."""
     _, shape = _walk(location)
-    return tuple(shape.model_fields) if isinstance(shape, type) and issubclass(shape, Section) else ()
+    return tuple(_fields(shape)) if isinstance(shape, type) and issubclass(shape, Section) else ()
 
 
 def _walk(location: Location) -> tuple[FieldInfo | None, Any]:
@@ -245,12 +209,17 @@ def _walk(location: Location) -> tuple[FieldInfo | None, Any]:
     found: FieldInfo | None = None
     for step in location:
         if isinstance(shape, type) and issubclass(shape, Section):
-            found = shape.model_fields.get(str(step))
+            found = _fields(shape).get(str(step))
             shape = _plain(found.annotation) if found else None
         else:
             found = None
             shape = _plain(next(reversed(get_args(shape)), None))  # the values of a dict, the items of a list
     return found, shape
+
+
+def _fields(section: type[Section]) -> dict[str, FieldInfo]:
+    """By the key in the file, which may be a word that Python keeps to itself."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
 def _plain(annotation: Any) -> Any:
