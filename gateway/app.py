@@ -27,6 +27,7 @@ from gateway.api.models import models_api
 from gateway.api.no_websocket import NoWebSocket
 from gateway.api.policies import policies_api
 from gateway.api.stored_responses import stored_responses_api
+from gateway.api.watch import watch_api
 from gateway.cache import AnswerCache
 from gateway.config import Config
 from gateway.evidence import EvidenceFile
@@ -123,6 +124,7 @@ def create_app(
     app.include_router(policies_api(parts.router))
     app.include_router(stored_responses_api(parts.fleet))
     app.include_router(control_api(parts.control, config.limits))
+    app.include_router(watch_api(parts.router, parts.control, config.limits))
     app.include_router(health_api(ready, all_metrics))
     return app
 

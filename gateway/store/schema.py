@@ -61,3 +61,18 @@ scorecards = Table(
     Column("scorecard", JSON, nullable=False),
 )
 """The highest ``version`` is the version of the evidence."""
+
+admissions = Table(
+    "admissions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("route", String(200), nullable=False),
+    Column("revision", String(32), nullable=False),
+    Column("suite", String(200), nullable=False),
+    Column("language", String(64)),
+    Column("at_least", Float, nullable=False),
+    Column("admission", JSON, nullable=False),
+    Index("admissions_by_gate", "route", "revision", "suite", "language", "at_least"),
+)
+"""The audit: a row a change, never changed again. Each gate's newest is in force; versions are the evidence's, too."""

@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import event, func, select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.ledger.events import Event, Opened, Settled
+from gateway.store import admissions
 from gateway.store.migrate import upgrade
 from gateway.store.schema import requests, scorecards
+from policies.admission import Admission
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot
 
@@ -66,11 +68,23 @@ class Store:
         async with self._engine.begin() as connection:
             await connection.run_sync(_add_scorecards, cards)
 
+    async def add_admissions(self, rows: Sequence[Admission]) -> int:
+        """How many of them change a state; others are not kept."""
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(admissions.add, rows)
+
+    async def admissions(self, limit: int) -> tuple[Admission, ...]:
+        """The audit, the newest first."""
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(admissions.history, limit)
+
     async def evidence(self) -> Snapshot:
         async with self._engine.connect() as connection:
             rows = (await connection.execute(select(scorecards).order_by(scorecards.c.version))).mappings().all()
+            version = await connection.run_sync(admissions.newest_version)
+            watched = await connection.run_sync(admissions.in_force)
         cards = tuple(msgspec.convert(row["scorecard"], Scorecard) for row in rows)
-        return Snapshot(max((row["version"] for row in rows), default=0), cards)
+        return Snapshot(version, cards, watched)
 
 
 def _configure(connection: Any, _: Any) -> None:
@@ -98,7 +112,7 @@ def _fields(entry: Opened | Settled) -> dict[str, Any]:
 
 
 def _add_scorecards(connection: Connection, cards: Sequence[Scorecard]) -> None:
-    version = (connection.execute(select(func.max(scorecards.c.version))).scalar() or 0) + 1
+    version = admissions.newest_version(connection) + 1
     for card in cards:
         key = {name: getattr(card, name) for name in ("run_id", "route", "revision", "suite", "language")}
         row = {**key, "version": version, "scorecard": msgspec.to_builtins(card)}

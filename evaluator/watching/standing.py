@@ -1,0 +1,161 @@
+"""Where a route's revision stands at one gate, by all that was drawn so far; and when that changes.
+
+A gate's confidence leaves a risk. All of it goes into admitting wrongly. Of demoting wrongly a half goes into the upper
+bound and a quarter into the reference, the rest is the detector's. docs/watch.md says what that adds up to.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from evaluator.statistics import drawn
+from evaluator.statistics.detector import Detector
+from evaluator.watching.baseline import Baseline
+from policies.admission import State
+
+AVERAGE_RUN_LENGTH = 40_000.0
+MOST_UNSCORED_SHARE = 0.02
+"""As in a gate on a whole run: with more of them no route is admitted."""
+_FAILING = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """``language`` None is the whole suite."""
+
+    suite: str
+    language: str | None
+    at_least: float
+    confidence: float
+
+    @property
+    def risk(self) -> float:
+        return 1 - self.confidence
+
+    def __str__(self) -> str:
+        return f"pass@1 on {self.suite}{f' ({self.language})' if self.language else ''} >= {self.at_least:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One drawn task's result; ``passed`` None: there is no score."""
+
+    language: str
+    task_id: str
+    passed: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A gate's new state and why; bounds, draws and failing tasks are those of the moment."""
+
+    before: State | None
+    state: State
+    reason: str
+    low: float
+    high: float
+    draws: int
+    failing: tuple[str, ...]
+
+
+class Standing:
+    """``tasks``: ids by language, of the languages that the gate is about."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        tasks: Mapping[str, Sequence[str]],
+        state: State | None = None,
+        average_run_length: float = AVERAGE_RUN_LENGTH,
+    ) -> None:
+        self.gate = gate
+        self.state = state
+        self._tasks = tasks
+        self._average_run_length = average_run_length
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing drawn before counts any more."""
+        self._values: Counter[float] = Counter()
+        self._unscored = 0
+        self._baseline = Baseline(self._tasks)
+        self._reference = self.gate.at_least
+        self._detector = Detector(self._average_run_length)
+        self._failed: dict[str, bool] = {}
+
+    @property
+    def draws(self) -> int:
+        return self._values.total()
+
+    @property
+    def mean(self) -> float | None:
+        return sum(value * count for value, count in self._values.items()) / self.draws if self.draws else None
+
+    @property
+    def level(self) -> float:
+        """The detector's."""
+        return self._detector.level
+
+    def bounds(self) -> tuple[float, float]:
+        """The lower one at the gate's risk, the upper one at half of it: true at all times at once."""
+        return drawn.lower(self._values, self.gate.risk), drawn.upper(self._values, self.gate.risk / 2)
+
+    def take(self, draw: Sequence[Draw]) -> Change | None:
+        """One task of each language of the gate."""
+        if self.state == "demoted":
+            return None
+        if any(each.passed is None for each in draw):
+            self._unscored += 1
+            return None
+        shares = self._baseline.shares
+        value = round(sum(shares[each.language] for each in draw if each.passed), 9)
+        expected = sum(shares[each.language] * self._baseline.expected(each.language, each.task_id) for each in draw)
+        self._detector.take(value, expected, self._baseline.mean(), self._reference)
+        self._values[value] += 1
+        for each in draw:
+            self._count(each)
+        self._reference = max(self._reference, min(drawn.lower(self._values, self.gate.risk / 4), _HIGHEST))
+        return self._decided()
+
+    def rest_is_over(self) -> Change:
+        """A demoted route is asked again, from nothing."""
+        return self._to("probation", "its rest is over; it is asked again until its lower bound clears the bar")
+
+    def _count(self, draw: Draw) -> None:
+        if not draw.passed:
+            self._failed[draw.task_id] = self._baseline.passed_before(draw.task_id)
+        self._baseline.add(draw.language, draw.task_id, bool(draw.passed))
+
+    def _decided(self) -> Change | None:
+        gate = self.gate
+        if drawn.shows_below(self._values, gate.at_least, gate.risk / 2):
+            return self._to("demoted", f"its upper bound {self.bounds()[1]:.3f} is below {gate.at_least:g}")
+        if self._detector.has_fired:
+            return self._to("demoted", self._drift())
+        if self.state == "admitted" or self._unscored > MOST_UNSCORED_SHARE * (self.draws + self._unscored):
+            return None
+        if drawn.shows_above(self._values, gate.at_least, gate.risk):
+            return self._to("admitted", f"its lower bound {self.bounds()[0]:.3f} clears {gate.at_least:g}")
+        return None
+
+    def _drift(self) -> str:
+        return (
+            f"it answers worse than it did: tasks that used to pass fail, as an e-detector says against"
+            f" {self._reference:.3f}, which it was shown to reach (average run length {self._average_run_length:,.0f}"
+            " draws at least)"
+        )
+
+    def _to(self, state: State, why: str) -> Change:
+        low, high = self.bounds()
+        failing = sorted(self._failed, key=lambda task_id: not self._failed[task_id])[:_FAILING]
+        mean = "nothing drawn" if self.mean is None else f"{self.mean:.3f} over {self.draws} draws"
+        reason = f"{self.gate}: {why} ({mean})"
+        change = Change(self.state, state, reason, low, high, self.draws, tuple(failing))
+        self.state = state
+        if state != "admitted":
+            self._begin()
+        return change
+
+
+_HIGHEST = 0.999
+"""A reference that can still be missed."""

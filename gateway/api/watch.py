@@ -1,0 +1,83 @@
+"""What `weighbridge watch` asks a gateway: which routes are to be weighed at which gates, and whether one is busy.
+
+``/v1/admissions`` takes what it decided, and lists the audit.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from backends.backend import BackendError
+from backends.route import Route
+from gateway.api.control import ControlClient
+from gateway.api.http import read_body
+from gateway.fleet import Fleet
+from gateway.limits import Limits
+from gateway.problem import Problem
+from gateway.router import Router
+from policies.requirements import PassAt1
+
+_LOOK_S = 2.0
+_Rows = Annotated[int, Query(ge=1, le=10_000)]
+
+
+def watch_api(router: Router, control: ControlClient, limits: Limits) -> APIRouter:
+    api = APIRouter()
+
+    @api.get("/v1/watch")
+    async def what_to_watch() -> dict[str, Any]:
+        return {"gates": list(_gates(router)), "admissions": [asdict(row) for row in router.evidence.watched]}
+
+    @api.get("/v1/watch/waiting")
+    async def waiting(route: str) -> dict[str, Any]:
+        if (found := router.fleet.routes.get(route)) is None:
+            raise Problem(404, "route_not_found", f"there is no route {route[:100]!r}", param="route")
+        return {"route": route, "waiting": await _waiting(router.fleet, found)}
+
+    @api.post("/v1/admissions")
+    async def add_admissions(request: Request) -> Response:
+        body = await read_body(request.scope, request.receive, limits.max_body_bytes, limits.receive_s)
+        return await control.forward("POST", "/v1/admissions", body)
+
+    @api.get("/v1/admissions")
+    async def history(limit: _Rows = 100) -> Response:
+        return await control.forward("GET", f"/v1/admissions?limit={limit}")
+
+    return api
+
+
+def _gates(router: Router) -> Iterator[dict[str, Any]]:
+    """Every serving route at every gate of the policies that may use it and go by what was measured."""
+    evidence = router.evidence
+    for policy in router.policies.values():
+        gates = [each for each in policy.requirements if isinstance(each, PassAt1)]
+        for route in router.fleet.routes.values() if policy.evidence == "measured" else ():
+            facts = (each.judge(route, evidence).kept for each in policy.requirements if each.hard)
+            if route.name in router.fleet.available and all(facts):
+                yield from (_gate(route, gate) for gate in gates)
+
+
+def _gate(route: Route, gate: PassAt1) -> dict[str, Any]:
+    return {
+        "route": route.name,
+        "revision": route.revision.id,
+        "suite": gate.suite,
+        "language": gate.language,
+        "at_least": gate.at_least,
+        "confidence": gate.confidence,
+    }
+
+
+async def _waiting(fleet: Fleet, route: Route) -> int | None:
+    """Requests that wait at its servers, as these say now; None where they do not say."""
+    backend = fleet.backend(route)
+    try:
+        async with asyncio.timeout(_LOOK_S):
+            loads = await asyncio.gather(*(backend.load(route, url) for url in route.replicas))
+    except (TimeoutError, BackendError):
+        return None
+    told = [load.waiting for load in loads if load is not None]
+    return sum(told) if told else None
