@@ -16,6 +16,7 @@ from tests.fixtures.vllm import VllmServer
 
 DEMO = Path(__file__).parents[2] / "deploy/demo.yaml"
 QUESTION = "Write a Python function add(a, b) that returns the sum of a and b."
+SYSTEM = {"role": "system", "content": "You are a programmer of few words."}
 TOOL = {
     "type": "function",
     "function": {
@@ -143,26 +144,31 @@ def test_streamed_through_the_gateway_it_says_the_same(
 def test_one_conversation_is_answered_alike_on_every_wire(
     demo: dict[str, Any], serve: Serve, vllm_server: VllmServer
 ) -> None:
-    gateway = serve(demo)
-    turns = [{"role": "user", "content": QUESTION}]
+    """Turn after turn, each wire with what was said on it before: the same text, and the same tokens counted."""
+    gateway = serve({**demo, "cache": {"enabled": False}})
     greedy = {"model": "smollm2-135m", "temperature": 0}
 
     def post(path: str, **fields: Any) -> dict[str, Any]:
         answer = gateway.http.post(path, json={**greedy, **fields}, timeout=120)
         return dict(answer.raise_for_status().json())
 
-    chat = post("/v1/chat/completions", messages=turns, max_tokens=60)
-    response = post("/v1/responses", input=turns, max_output_tokens=60, store=False)
-    message = post("/v1/messages", messages=turns, max_tokens=60)
-    counted = post("/v1/messages/count_tokens", messages=turns)
-    (said,) = [item for item in response["output"] if item["type"] == "message"]
-    texts = {chat["choices"][0]["message"]["content"], said["content"][0]["text"], message["content"][0]["text"]}
-    assert len(texts) == 1
-    counts = {
-        (chat["usage"]["prompt_tokens"], chat["usage"]["completion_tokens"]),
-        *((answer["usage"]["input_tokens"], answer["usage"]["output_tokens"]) for answer in (response, message)),
-    }
-    assert counts == {(counted["input_tokens"], chat["usage"]["completion_tokens"])}
+    turns: list[dict[str, str]] = []
+    for said in (QUESTION, "Now write one that multiplies them.", "Which of the two did I ask for first?"):
+        turns.append({"role": "user", "content": said})
+        chat = post("/v1/chat/completions", messages=[SYSTEM, *turns], max_tokens=60)
+        response = post("/v1/responses", instructions=SYSTEM["content"], input=turns, max_output_tokens=60, store=False)
+        message = post("/v1/messages", system=SYSTEM["content"], messages=turns, max_tokens=60)
+        counted = post("/v1/messages/count_tokens", system=SYSTEM["content"], messages=turns)
+        (item,) = [item for item in response["output"] if item["type"] == "message"]
+        text = chat["choices"][0]["message"]["content"]
+        assert text
+        assert {item["content"][0]["text"], message["content"][0]["text"]} == {text}
+        counts = {
+            (chat["usage"]["prompt_tokens"], chat["usage"]["completion_tokens"]),
+            *((answer["usage"]["input_tokens"], answer["usage"]["output_tokens"]) for answer in (response, message)),
+        }
+        assert counts == {(counted["input_tokens"], chat["usage"]["completion_tokens"])}
+        turns.append({"role": "assistant", "content": text})
     completion = post("/v1/completions", prompt="def add(a, b):", max_tokens=8)
     assert completion["usage"]["completion_tokens"] == 8
 
