@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backends.backend import Call
 from backends.route import Route
@@ -38,11 +38,20 @@ class Spent:
     usage_source: UsageSource = "unknown"
     ttft_ms: float | None = None
     attempts: list[AttemptDetail] = field(default_factory=list)
+    others_nanousd: int = 0
+    """What answers have cost that did not go out."""
     onward: Callable[[Call, Route], Call] = _unchanged
 
     @property
     def cost_nanousd(self) -> int:
-        return self.route.price.cost(self.usage) if self.route is not None and self.usage is not None else 0
+        own = self.route.price.cost(self.usage) if self.route is not None and self.usage is not None else 0
+        return own + self.others_nanousd
+
+
+def complete_usage(spent: Spent, input_tokens: int) -> None:
+    """A count that we made ourselves knows only what came out: what went in is the estimate that was decided on."""
+    if spent.usage_source == "estimated" and spent.usage is not None:
+        spent.usage = replace(spent.usage, input_tokens=input_tokens)
 
 
 class Account:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from gateway.valkey import Command, Valkey, ValkeyError
+from policies.verify import Verdict
 
 log = logging.getLogger("weighbridge.cache")
 
@@ -41,6 +42,7 @@ class Entry(msgspec.Struct, frozen=True):
     content_type: str
     pieces: list[str]
     at: float
+    verify: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,14 @@ class CacheScope:
     """Those of the client's that can change the answer."""
     form: str
     """``whole``, ``stream`` or ``stream+usage``: an answer is kept in the form it was asked for."""
+    verify: str | None = None
+    """How the policy has answers verified: one that was not is no answer to a policy that asks for it."""
 
 
 def key(scope: CacheScope, fields: Mapping[str, msgspec.Raw]) -> str:
     """Equal for requests that differ only in field order, white space, and fields that cannot change the answer."""
     question = {name: msgspec.json.decode(raw) for name, raw in fields.items() if name not in _NOT_THE_QUESTION}
-    parts = [scope.tenant, scope.route, scope.revision, scope.wire, scope.headers, scope.form, question]
+    parts = [scope.tenant, scope.route, scope.revision, scope.wire, scope.headers, scope.form, scope.verify, question]
     canonical = msgspec.json.encode(parts, order="deterministic")
     return _PREFIX + hashlib.blake2b(canonical, digest_size=20).hexdigest()
 
@@ -103,11 +107,11 @@ class AnswerCache:
             log.warning("an entry that is not ours was passed over")
         return None
 
-    def put(self, key: str, content_type: str, pieces: list[bytes]) -> None:
+    def put(self, key: str, content_type: str, pieces: list[bytes], verify: Verdict | None = None) -> None:
         if self.resting or sum(map(len, pieces)) > self._max_entry_bytes:
             return
         try:
-            self._unwritten[key] = Entry(content_type, [piece.decode() for piece in pieces], time.time())
+            self._unwritten[key] = Entry(content_type, [piece.decode() for piece in pieces], time.time(), verify)
         except UnicodeDecodeError:
             return  # JSON cannot hold it
         if self._writer is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from backends.backend import Piece
 from backends.route import Route
 from gateway.problem import ClientLeft, Problem
+from policies.verify import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Head:
     streamed: bool
     dropped_tools: tuple[str, ...] = ()
     """Types of those that the route's server was not told of."""
+    verify: Verdict | None = None
+    """None where nobody asked for it."""
 
 
 class Flight:

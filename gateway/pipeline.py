@@ -1,13 +1,16 @@
 """The road: admit -> decide -> look up -> attempt in order -> settle. Every wire's requests travel it."""
 
 import asyncio
+import contextlib
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from backends.backend import TRACE_HEADERS, BackendError, Call
 from backends.route import Route
 from gateway import cache as answers
-from gateway.account import Account, Spent
+from gateway.account import Account, Spent, complete_usage
 from gateway.adapt import adapted, dropped_tools
 from gateway.attempts import Attempts
 from gateway.cache import AnswerCache, CacheScope, Entry
@@ -20,8 +23,10 @@ from gateway.router import Choice, Router
 from gateway.session import attributed
 from gateway.telemetry.observer import Observation
 from gateway.upstream_problem import to_problem
+from gateway.verify.holding import Asking, Holding
 from policies.languages import ALIASES
 from policies.request import RequestTraits
+from policies.verify import Check, Form, Verdict, Verification, Verifier
 
 _MAX_FLIGHTS_JOINED = 2
 _LEFT = Problem(499, "client_left", "the client left")
@@ -90,12 +95,22 @@ class _Trip:
 
 
 class Pipeline:
-    def __init__(self, router: Router, cache: AnswerCache | None, spool: Spool, limits: Limits) -> None:
+    """``verifiers``: those of the forms that policies ask for."""
+
+    def __init__(
+        self,
+        router: Router,
+        cache: AnswerCache | None,
+        spool: Spool,
+        limits: Limits,
+        verifiers: Mapping[Form, Verifier] = MappingProxyType({}),
+    ) -> None:
         self._router = router
         self._cache = cache
         self._spool = spool
         self._limits = limits
         self._attempts = Attempts(router.fleet, limits)
+        self._holding = Holding(self._attempts, verifiers)
         self._flights: dict[str, Flight] = {}
         self._background: set[asyncio.Task[None]] = set()
 
@@ -116,11 +131,13 @@ class Pipeline:
             session=attributed(asked.call.session),
             language=ALIASES.get(choice.language) if choice.language is not None else None,
         )
-        trip = _Trip(asked, choice, account, self._key(asked, choice.routes[0]))
+        trip = _Trip(asked, choice, account, self._key(asked, choice.routes[0], choice.verify))
         if trip.key is None or not asked.cache.read:
             return await self._fly(trip, departure)
         if (entry := await self._look_up(trip.key, asked.cache)) is not None:
-            return _hit(account, choice, entry, asked.call)
+            return _hit(account, choice.routes[0], entry, asked.call)
+        if choice.verify is not None and (found := await self._look_further(trip, choice.verify)) is not None:
+            return found
         return await self._join_or_fly(trip, trip.key, departure)
 
     def close(self, passage: Passage) -> None:
@@ -134,12 +151,13 @@ class Pipeline:
         """Waits for flights and cache writes under way."""
         await asyncio.gather(*self._background, return_exceptions=True)
 
-    def _key(self, asked: Asked, route: Route) -> str | None:
+    def _key(self, asked: Asked, route: Route, verify: Verification | None) -> str | None:
         if self._cache is None or asked.cache.bypass:
             return None
         call = adapted(asked.call, route)
         headers = tuple(item for item in sorted(call.headers.items()) if item[0] not in TRACE_HEADERS)
-        scope = CacheScope(asked.tenant, route.name, route.revision.id, call.wire, headers, asked.form)
+        mode = verify.mode if verify is not None else None
+        scope = CacheScope(asked.tenant, route.name, route.revision.id, call.wire, headers, asked.form, mode)
         return answers.key(scope, call.fields)
 
     async def _look_up(self, key: str, control: CacheControl) -> Entry | None:
@@ -148,6 +166,15 @@ class Pipeline:
         if entry is not None and control.max_age_s is not None and time.time() - entry.at > control.max_age_s:
             return None
         return entry
+
+    async def _look_further(self, trip: _Trip, rule: Verification) -> Passage | None:
+        """What passed was perhaps not the first route's answer."""
+        for route in trip.choice.routes[1:]:
+            with contextlib.suppress(Problem):  # the route declines such a request
+                key = self._key(trip.asked, route, rule)
+                if key is not None and (entry := await self._look_up(key, trip.asked.cache)) is not None:
+                    return _hit(trip.account, route, entry, trip.asked.call)
+        return None
 
     async def _join_or_fly(self, trip: _Trip, key: str, departure: Departure) -> Passage:
         """Whoever asks what is being answered reads along; when that fails, one of the readers asks again itself."""
@@ -212,22 +239,47 @@ class Pipeline:
 
     def _keep(self, flight: Flight, trip: _Trip) -> None:
         """Under the route that answered, which need not be the one that was looked up."""
-        if self._cache is None or trip.key is None or flight.problem is not None or flight.head is None:
+        head = flight.head
+        if self._cache is None or trip.key is None or flight.problem is not None or head is None:
             return
-        route = flight.head.route
-        key = trip.key if route == trip.choice.routes[0] else self._key(trip.asked, route)
+        if head.verify in ("failed", "unavailable"):
+            return
+        same = head.route == trip.choice.routes[0]
+        key = trip.key if same else self._key(trip.asked, head.route, trip.choice.verify)
         if key is not None:
-            self._cache.put(key, flight.head.content_type, flight.pieces)
+            self._cache.put(key, head.content_type, flight.pieces, head.verify)
 
     async def _carry(self, flight: Flight, trip: _Trip, spent: Spent) -> None:
         """From the first attempt to the last byte. Raises ``Problem``."""
+        rule = trip.choice.verify
+        if rule is None:
+            await self._pass_on(flight, trip, spent)
+        elif (check := await self._holding.check(rule, trip.asked.call)) is None:
+            await self._pass_on(flight, trip, spent, "skipped")
+        else:
+            await self._hold(flight, trip, spent, rule, check)
+
+    async def _hold(self, flight: Flight, trip: _Trip, spent: Spent, rule: Verification, check: Check) -> None:
+        """The answer that was verified, as it would have come."""
+        asked = trip.asked
+        left_s = (rule.latency_ms - trip.account.elapsed_ms) / 1000
+        ends = asyncio.get_running_loop().time() + left_s
+        held = await self._holding.answer(
+            Asking(asked.call, trip.choice.routes, asked.traits, rule, check, ends), spent
+        )
+        spent.ttft_ms = trip.account.elapsed_ms
+        dropped = dropped_tools(asked.call, held.route)
+        flight.begin(Head(held.route, held.content_type, held.streamed, dropped, held.found.verdict))
+        flight.add(held.pieces)
+
+    async def _pass_on(self, flight: Flight, trip: _Trip, spent: Spent, verify: Verdict | None = None) -> None:
         started = await self._attempts.start(trip.choice.routes, trip.asked.call, spent)
         outcome = "client_left"
         try:
             spent.ttft_ms = trip.account.elapsed_ms
             route = started.place.route
             dropped = dropped_tools(trip.asked.call, route)
-            flight.begin(Head(route, started.answer.content_type, started.answer.streamed, dropped))
+            flight.begin(Head(route, started.answer.content_type, started.answer.streamed, dropped, verify))
             flight.add(started.first)
             await self._attempts.read_rest(started, flight.add)
             if not started.answer.finished:
@@ -238,15 +290,14 @@ class Pipeline:
             raise to_problem(error) from error
         finally:
             spent.usage, spent.usage_source = started.answer.usage, started.answer.usage_source
-            _complete_usage(spent, trip.asked.traits)
+            complete_usage(spent, trip.asked.traits.input_tokens_estimate)
             self._attempts.ended(started, spent, outcome)
 
 
-def _hit(account: Account, choice: Choice, entry: Entry, call: Call) -> Passage:
+def _hit(account: Account, route: Route, entry: Entry, call: Call) -> Passage:
     flight = Flight()
-    route = choice.routes[0]
     streamed = entry.content_type.startswith("text/event-stream")
-    head = Head(route, entry.content_type, streamed, dropped_tools(call, route))
+    head = Head(route, entry.content_type, streamed, dropped_tools(call, route), entry.verify)
     flight.begin(head)
     flight.pieces = [piece.encode() for piece in entry.pieces]
     flight.cost_nanousd = 0
@@ -274,9 +325,3 @@ def _settle_reader(account: Account, problem: Problem | None, head: Head | None 
     outcome, status = _outcome(problem, began)
     spent = Spent(head.route if head else None)
     account.settle(spent, outcome=outcome, status=status, cache="shared", streamed=head is not None and head.streamed)
-
-
-def _complete_usage(spent: Spent, traits: RequestTraits) -> None:
-    """A count that we made ourselves knows only what came out: what went in is the estimate that was decided on."""
-    if spent.usage_source == "estimated" and spent.usage is not None:
-        spent.usage = replace(spent.usage, input_tokens=traits.input_tokens_estimate)

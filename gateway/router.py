@@ -14,6 +14,7 @@ from policies.policy import Policy
 from policies.request import RequestTraits
 from policies.requirements import listed
 from policies.snapshot import Snapshot
+from policies.verify import Verification
 
 PINNED = "pinned"
 _NO_FIELDS: Mapping[str, msgspec.Raw] = {}
@@ -27,6 +28,7 @@ class Choice:
     routes: tuple[Route, ...]
     language: str | None = None
     """The request's, where it is known, whatever it calls it."""
+    verify: Verification | None = None
 
 
 class Router:
@@ -62,7 +64,7 @@ class Router:
         decision = self.decide(name, traits)
         if not decision.routes:
             raise Problem(503, "no_route_qualifies", f"policy '{name}' has no route for this: {decision.summary()}")
-        return Choice(name, decision.routes, traits.language)
+        return Choice(name, decision.routes, traits.language, decision.compiled.policy.verify)
 
     def decide(self, policy: str, traits: RequestTraits) -> Decision:
         compiled = self._compiled.get(policy)

@@ -4,7 +4,11 @@ import msgspec
 
 
 class AttemptDetail(msgspec.Struct, frozen=True):
-    """One try at one route. ``outcome``: ``ok``, ``client_left``, or the backend's word for its trouble."""
+    """One try at one route.
+
+    ``outcome``: ``ok``, ``client_left``, the backend's word for its trouble; ``rejected``, where the answer was held and
+    did not stand up to its verification, or ``given_up``, where it would have come too late for that.
+    """
 
     route: str
     replica: str
@@ -13,6 +17,8 @@ class AttemptDetail(msgspec.Struct, frozen=True):
     ms: float
     status: int | None = None
     cost_nanousd: int = 0
+    verify: str | None = None
+    """What became of an answer that was held: ``passed``, ``failed``, ``skipped`` or ``unavailable``."""
 
 
 class Opened(msgspec.Struct, frozen=True, tag="open", tag_field="event"):

@@ -1,0 +1,148 @@
+"""Runs an answer's code on the examples that its request shows, in a sandbox.
+
+The examples run in one process and the answer's code in another, as a suite's tests do (``languages.python_tests``):
+only plain values pass between them, and the code can neither see the examples nor say that they have passed.
+"""
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+
+from evaluator.examples.find import Examples, find
+from evaluator.judging.extract import extract
+from evaluator.languages import secret_word
+from evaluator.languages.python import Python
+from evaluator.sandbox import Limits, Program, Sandbox, SandboxError
+from evaluator.sandbox.files import archive, with_files
+from evaluator.suites import Task, TestsCheck
+from policies.verify import Found, Question, Said, Verification
+
+RUN_SECONDS = 5.0
+"""What all examples together may take. Those that people show are small."""
+
+WAIT_SECONDS = 10.0
+"""For a place in the sandbox."""
+
+LONGEST_ANSWER = 32 * 1024
+"""Characters."""
+
+_LIMITS = Limits(memory_bytes=512 << 20, tmp_bytes=16 << 20)
+_MAX_OUTPUT_BYTES = 64 * 1024
+
+_KILLED = 128
+"""Exit statuses from there on are a signal's: the code may have killed what ran it."""
+
+_PROGRAM = """
+import math, os
+
+os.write(1, b"{word} begins\\n")
+
+def same(a, b):
+    if a == b:
+        return True
+    if isinstance(a, float) or isinstance(b, float):
+        numbers = isinstance(a, int | float) and isinstance(b, int | float)
+        return numbers and math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6)
+    if isinstance(a, list | tuple) and type(a) is type(b) and len(a) == len(b):
+        return all(map(same, a, b))
+    return False
+
+def attempt(number, example):
+    try:
+        passed = example()
+    except (Exception, SystemExit):
+        return
+    if passed:
+        weighbridge_test(number, True)
+
+"""
+"""Numbers that are shown may have been rounded, as results may have been."""
+
+
+class ExamplesVerifier:
+    """``run_seconds`` and ``wait_seconds``: after the first the code has failed, after the second it is unknown."""
+
+    def __init__(
+        self, sandbox: Sandbox, *, run_seconds: float = RUN_SECONDS, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
+        self._sandbox = sandbox
+        self._run_seconds = run_seconds
+        self._wait_seconds = wait_seconds
+
+    async def check(self, question: Question, rule: Verification) -> "ExamplesCheck | None":
+        if question.language not in (None, "python"):
+            return None
+        examples = await asyncio.to_thread(find, question.text)
+        return None if examples is None else ExamplesCheck(self, examples)
+
+    async def passed(self, code: str, examples: Examples) -> int:
+        """How many of the examples. Raises ``SandboxError``, and ``TimeoutError`` where the code takes too long."""
+        word = secrets.token_hex(16)
+        output, status = await self._run(_program(code, examples, word))
+        if f"{word} begins".encode() not in output and status < _KILLED:
+            raise SandboxError("no example was begun")
+        told, _, count = output.rstrip().rpartition(b"\n")[2].partition(b" ")
+        return int(count) if told == word.encode() and count.isdigit() else 0
+
+    async def _run(self, program: Program) -> tuple[bytes, int]:
+        """What it wrote, and its exit status."""
+        output = bytearray()
+        clock = asyncio.get_running_loop().time
+        try:
+            async with asyncio.timeout(self._wait_seconds) as limit, self._sandbox.start(program, _LIMITS) as run:
+                limit.reschedule(None)
+                try:
+                    async with asyncio.timeout_at(clock() + self._run_seconds):
+                        while len(output) <= _MAX_OUTPUT_BYTES and (chunk := await run.read()):
+                            output += chunk
+                        status = await run.exit_status() if len(output) <= _MAX_OUTPUT_BYTES else _KILLED
+                except TimeoutError:
+                    raise _TooSlow from None
+        except TimeoutError as error:
+            raise SandboxError(f"no place in the sandbox within {self._wait_seconds:g} s") from error
+        return bytes(output), status
+
+
+class _TooSlow(Exception):
+    """The code, not the sandbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplesCheck:
+    verifier: ExamplesVerifier
+    examples: Examples
+
+    async def look(self, said: Said) -> Found:
+        if len(said.text) > LONGEST_ANSWER:
+            return Found("skipped")
+        code = await asyncio.to_thread(_code, said.text, self.examples)
+        if code is None:
+            return Found("skipped")
+        try:
+            passed = await self.verifier.passed(code, self.examples)
+        except _TooSlow:
+            return Found("failed")
+        except SandboxError:
+            return Found("unavailable")
+        shown = len(self.examples.tests)
+        return Found("passed" if passed == shown else "failed", passed / shown)
+
+
+def _code(answer: str, examples: Examples) -> str | None:
+    """The answer's program, found as for a sample that is judged; None where it holds no code."""
+    return extract(answer, Task("", "python", examples.prompt, examples.entry_point, "", TestsCheck("", "", 0)))
+
+
+def _program(code: str, examples: Examples, word: str) -> Program:
+    called = "".join(f"{name} = weighbridge_call({name!r})\n" for name in examples.functions)
+    tests = "".join(f"attempt({number}, lambda: {test})\n" for number, test in enumerate(examples.tests, 1))
+    source = (
+        code
+        + secret_word.tests_begin("#")
+        + _PROGRAM.replace("{word}", word)
+        + called
+        + tests
+        + secret_word.last_line(word, "#")
+    )
+    recipe = Python().recipe(source)
+    return with_files(archive(recipe.files), recipe.run)

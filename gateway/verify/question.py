@@ -1,0 +1,56 @@
+"""What a request asks, on each wire: the last turn's text, or the prompt that is to be gone on with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from backends.backend import Call
+from gateway.request_language import language_of
+from policies.verify import Question
+
+_TURNS = {"chat": "messages", "messages": "messages", "responses": "input"}
+_TEXTS = frozenset(("text", "input_text"))
+_SEVERAL = ("n", "best_of")
+_UNCHECKED = ("suffix", "echo")
+"""Fields of a completion whose answer is no code by itself."""
+
+
+def question_of(call: Call) -> Question | None:
+    """None where the last word is not the user's, or is more than text, or where several answers are asked for."""
+    if any(_value(call, name) not in (None, 1) for name in _SEVERAL):
+        return None
+    text = _prompt(call) if call.wire == "completions" else _last_turn(call)
+    return Question(text, language_of(call.fields)) if text else None
+
+
+def _prompt(call: Call) -> str | None:
+    if any(_value(call, name) for name in _UNCHECKED):
+        return None
+    prompt = _value(call, "prompt")
+    return prompt if isinstance(prompt, str) else None
+
+
+def _last_turn(call: Call) -> str | None:
+    turns = _value(call, _TURNS.get(call.wire, ""))
+    if isinstance(turns, str) and call.wire == "responses":
+        return turns
+    last = turns[-1] if isinstance(turns, list) and turns else None
+    if not isinstance(last, Mapping) or last.get("role") != "user":
+        return None
+    content = last.get("content")
+    if isinstance(content, str):
+        return content
+    texts = [_text(part) for part in content] if isinstance(content, list) else [None]
+    return None if None in texts else "\n".join(text for text in texts if text is not None)
+
+
+def _text(part: Any) -> str | None:
+    if not isinstance(part, Mapping) or part.get("type") not in _TEXTS:
+        return None
+    text = part.get("text")
+    return text if isinstance(text, str) else None
+
+
+def _value(call: Call, name: str) -> Any:
+    return msgspec.json.decode(call.fields[name]) if name in call.fields else None
