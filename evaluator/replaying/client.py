@@ -197,6 +197,8 @@ class Client:
         if response.status_code in (401, 403):
             raise Refused(f"{response.status_code}: {_message(response)}")
         if response.status_code in (404, 405, 501):
+            if await self._is_below("/v1"):
+                raise Refused(f"{response.status_code}: {_message(response)}")
             return []  # not every OpenAI-compatible server lists models
         if response.status_code != 200:
             raise Unreachable(f"{response.status_code}: {_message(response)}")
@@ -205,6 +207,14 @@ class Client:
         except (ValueError, KeyError, TypeError):
             return []
         return [entry for entry in listing if isinstance(entry, dict) and "id" in entry]
+
+
+    async def _is_below(self, path: str) -> bool:
+        """Models are listed below ``path``: the base URL was cut short, and every request would come to nothing."""
+        try:
+            return (await self._http.get(f"{path}/models", timeout=30)).status_code == 200
+        except httpx.TransportError:
+            return False
 
 
 def _digest_of_revisions(facts: Mapping[str, Mapping[str, Any]]) -> str:

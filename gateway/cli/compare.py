@@ -1,7 +1,7 @@
 """`weighbridge compare`: the report of a change, before and after."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -9,7 +9,7 @@ import click
 from evaluator.compare_runs import Comparison, Incomparable, Measured, Unfinished, compare_all
 from evaluator.store.journal import DamagedJournal
 from evaluator.store.run_folder import RunBusy
-from gateway.cli.compare_sides import measurements, replays
+from gateway.cli.compare_sides import Side, measurements, replays
 from gateway.cli.compare_text import as_json, as_markdown, as_text
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from gateway.cli.gateway_client import base_url_option
@@ -47,21 +47,22 @@ def command(
     """
     if as_json_object and as_table:
         raise ConfigFailure("--json and --markdown exclude each other: give one")
-    comparisons = _comparisons(before, after, base_url)
+    comparisons, left_out = _comparisons(before, after, base_url)
     if as_json_object:
-        click.echo(json.dumps(as_json(comparisons), indent=2))
+        click.echo(json.dumps(as_json(comparisons, left_out), indent=2))
     else:
-        click.echo(as_markdown(comparisons) if as_table else as_text(comparisons))
+        click.echo(as_markdown(comparisons, left_out) if as_table else as_text(comparisons, left_out))
     if html is not None:
         write(html, compare_page(comparisons, (before, after)))
     if fail_if_worse:
         _fail_if_worse(comparisons)
 
 
-def _comparisons(before: str, after: str, base_url: str) -> list[Comparison]:
+def _comparisons(before: str, after: str, base_url: str) -> tuple[list[Comparison], list[str]]:
+    """And what is left out of them, in words."""
     try:
         first, second = (measurements(word, base_url, replays()) for word in (before, after))
-        return compare_all(_matched(first, second))
+        return compare_all(_matched(first.measured, second.measured)), list(_left_out(first, second))
     except Incomparable as error:
         raise ConfigFailure(f"cannot compare {before} with {after}: {error}") from error
     except Unfinished as error:
@@ -82,6 +83,23 @@ def _matched(before: Sequence[Measured], after: Sequence[Measured]) -> list[tupl
         first, second = ("; ".join(sorted(map(_about, side))) for side in (before, after))
         raise Incomparable(f"they have no suite in common: {first} before, {second} after")
     return pairs
+
+
+def _left_out(before: Side, after: Side) -> Iterator[str]:
+    sides = (("A", before, after), ("B", after, before))
+    for name, side, other in sides:
+        if len(side.measured) == len(other.measured) == 1:
+            continue
+        common = set(map(_about, other.measured))
+        yield from (
+            f"{_about(each)}: only {name} was measured there" for each in side.measured if _about(each) not in common
+        )
+    for name, side, _ in sides:
+        for card in side.passed_over:
+            yield (
+                f"{name}'s run {card.run_id}: newer, but only a part of {card.suite} in {card.language};"
+                " name the run to compare it"
+            )
 
 
 def _about(measured: Measured) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -24,10 +25,19 @@ def run_behind(card: Scorecard, word: str, runs: Path) -> Path:
     return _run_folder(word, runs) or runs / card.run_id
 
 
-def measurements(word: str, base_url: str, runs: Path) -> list[Measured]:
-    """Everything that ``word`` has measured, one a suite and language. ``runs`` is the folder of replays."""
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What a word stands for: one measurement a suite and language, and scorecards that were passed over for them."""
+
+    measured: Sequence[Measured]
+    passed_over: Sequence[Scorecard] = ()
+    """Newer ones, of only a part of the suite."""
+
+
+def measurements(word: str, base_url: str, runs: Path) -> Side:
+    """Everything that ``word`` has measured. ``runs`` is the folder of replays."""
     if (folder := _run_folder(word, runs)) is not None:
-        return read_run(folder)
+        return Side(read_run(folder))
     name, _, choice = word.partition("#")
     if Path(name).is_file():
         cards = _in_file(Path(name), choice)
@@ -35,7 +45,8 @@ def measurements(word: str, base_url: str, runs: Path) -> list[Measured]:
         raise ConfigFailure(f"{name} is no run: it holds no manifest.json")
     else:
         cards = _of_route(name, choice, base_url)
-    return [_with_samples(card, runs) for card in _newest_of_each(cards)]
+    chosen = _newest_of_each(cards)
+    return Side([_with_samples(card, runs) for card in chosen], _newer_parts(cards, chosen))
 
 
 def _run_folder(word: str, runs: Path) -> Path | None:
@@ -82,6 +93,17 @@ def _newest_of_each(cards: Iterable[Scorecard]) -> list[Scorecard]:
     for card in cards:
         groups.setdefault((card.suite, card.language), []).append(card)
     return [newest(group) for group in groups.values()]
+
+
+def _newer_parts(cards: Iterable[Scorecard], chosen: Iterable[Scorecard]) -> list[Scorecard]:
+    taken = {(card.suite, card.language): card for card in chosen}
+    return [
+        card
+        for card in cards
+        if card.partial
+        and not (other := taken[card.suite, card.language]).partial
+        and card.measured_at > other.measured_at
+    ]
 
 
 def _with_samples(card: Scorecard, runs: Path) -> Measured:

@@ -18,15 +18,20 @@ NOTE = (
 )
 
 
-def as_text(comparisons: Sequence[Comparison]) -> str:
-    return "\n\n".join([*("\n".join(_block(comparison)) for comparison in comparisons), wrapped(NOTE)])
+def as_text(comparisons: Sequence[Comparison], left_out: Sequence[str] = ()) -> str:
+    """``left_out``: what the sides have measured and is not compared."""
+    blocks = ["\n".join(_block(comparison)) for comparison in comparisons]
+    omitted = ["\n".join(wrapped(line, "left out: ", "  ") for line in left_out)] if left_out else []
+    return "\n\n".join([*blocks, *omitted, wrapped(NOTE)])
 
 
-def as_markdown(comparisons: Sequence[Comparison]) -> str:
-    return "\n\n".join([*("\n".join(_section(comparison)) for comparison in comparisons), NOTE])
+def as_markdown(comparisons: Sequence[Comparison], left_out: Sequence[str] = ()) -> str:
+    sections = ["\n".join(_section(comparison)) for comparison in comparisons]
+    omitted = ["\n".join(f"- left out: {line}" for line in left_out)] if left_out else []
+    return "\n\n".join([*sections, *omitted, NOTE])
 
 
-def as_json(comparisons: Sequence[Comparison]) -> dict[str, object]:
+def as_json(comparisons: Sequence[Comparison], left_out: Sequence[str] = ()) -> dict[str, object]:
     """Money in integer nano-dollars; ``paired`` null where the samples of a side are not at hand."""
     return {
         "comparisons": [
@@ -40,7 +45,8 @@ def as_json(comparisons: Sequence[Comparison]) -> dict[str, object]:
                 "notes": comparison.notes,
             }
             for comparison in comparisons
-        ]
+        ],
+        "left_out": list(left_out),
     }
 
 

@@ -190,7 +190,9 @@ async def _posted(options: Options, plan: Plan, cards: list[Scorecard], client: 
         return Posted(True, "not posted (--no-post)")
     if not plan.target.is_gateway:
         return Posted(True, "not posted: no Weighbridge gateway")
-    wanted = [card for card in cards if options.post or not card.partial]
+    if not any(card.scored for card in cards):
+        return Posted(True, "not posted: no sample was scored")
+    wanted = [card for card in cards if card.scored and (options.post or not card.partial)]
     if not wanted:
         return Posted(True, "not posted: partial (--post does)")
     if options.post is None and any(card.unscorable > MAX_UNSCORED_SHARE * card.asked for card in wanted):

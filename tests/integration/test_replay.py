@@ -191,6 +191,20 @@ def test_refusals_end_the_run_in_the_gateways_words(gateway: ContractGateway, tm
     assert code == 0, err
 
 
+def test_a_base_url_that_was_cut_short_is_told_before_a_run_begins(gateway: ContractGateway, tmp_path: Path) -> None:
+    gateway.base_url = gateway.base_url.removesuffix("/v1")
+    code, _, err = _replay(gateway, tmp_path, "--route", "llama")
+    assert code == 2 and f"write --base-url {gateway.base_url}/v1" in err
+    assert not (tmp_path / "replays").exists()
+
+
+def test_a_run_in_which_nothing_was_scored_is_no_scorecard(gateway: ContractGateway, tmp_path: Path) -> None:
+    gateway.fault = lambda message, before: Status(400)
+    code, out, err = _replay(gateway, tmp_path, "--route", "llama", "--samples", "1")
+    assert code == 0, err
+    assert "not posted: no sample was scored" in out and gateway.posted == []
+
+
 def test_a_missing_gateway_is_told_with_what_to_do(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

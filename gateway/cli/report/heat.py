@@ -38,9 +38,9 @@ def _line(line: Line) -> Html:
 
 def _cell(result: SuiteResult) -> Html:
     card, interval = result.card, result.interval
-    if card is None or card.pass_at_1 is None or interval is None:
+    if card is None or card.pass_at_1 is None:
         return element("td", "unmeasured", element("small", result.note), class_="unmeasured")
-    figures = f"{interval[0]:.3f} to {interval[1]:.3f}, n = {card.tasks}"
+    figures = "no interval" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}, n = {card.tasks}"
     note = element("small", result.note) if result.note else ""
     return element(
         "td", element("b", f"{card.pass_at_1:.3f}"), element("small", figures), note, style=shade(card.pass_at_1)

@@ -47,8 +47,8 @@ def _figure(weighed: Sequence[Weighed], measure: Measure) -> Html:
     points = [point(route, card, x, measure, _mark(card, route in best_routes)) for route, card, x in shown]
     words = "; ".join(f"{route} ({share(y)} at {dollars(x)})" for route, x, y in best)
     summary = f"On the frontier, cheapest first: {words}." if best else "No whole suite to draw a frontier from."
-    drawn = plot(points, steps([(x, y) for _, x, y in best]), measure, summary)
-    return element("figure", *([drawn] if points else []), element("figcaption", f"{summary} {left_out}".strip()))
+    drawn = [plot(points, steps([(x, y) for _, x, y in best]), measure, summary)] if points else []
+    return element("figure", *drawn, element("figcaption", f"{summary} {left_out}".strip()))
 
 
 def plot(points: Sequence[Point], trace: Trace, measure: Measure, summary: str) -> Html:

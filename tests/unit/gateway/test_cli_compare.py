@@ -223,6 +223,23 @@ def test_routes_of_a_gateway(runs: Path, gateway: tuple[str, list[Scorecard]]) -
     assert "they have no suite in common: x in python before" in str(failure("a", "b", *options))
 
 
+def test_what_is_not_compared_is_said(runs: Path, gateway: tuple[str, list[Scorecard]]) -> None:
+    base_url, cards = gateway
+    a, b = (write_run(runs, f"run-{route}", tasks("10"), route=route) for route in ("a", "b"))
+    part = replace(b, run_id="part", partial=True, measured_at="2026-04-01T00:00:00+00:00")
+    older_part = replace(a, run_id="old-part", partial=True, measured_at="2026-01-01T00:00:00+00:00")
+    cards += [a, b, part, older_part, replace(b, suite="elsewhere", run_id="r9")]
+    options = ("a", "b", "--base-url", base_url)
+    assert json.loads(run(*options, "--json").output)["left_out"] == [
+        "elsewhere in python: only B was measured there",
+        "B's run part: newer, but only a part of s+ in python; name the run to compare it",
+    ]
+    words = " ".join(run(*options).output.split())
+    assert "left out: elsewhere in python: only B was measured there" in words and "old-part" not in words
+    assert "- left out: B's run part: newer" in run(*options, "--markdown").output
+    assert json.loads(run("run-a", "run-b", "--json").output)["left_out"] == []
+
+
 def test_a_policys_run_is_one_measurement_whoever_answered(runs: Path) -> None:
     write_run(runs, "pinned", tasks("10"))
     write_run(runs, "policy", tasks("11"))

@@ -152,6 +152,17 @@ def test_the_heat_map_says_what_json_says(evidence: tuple[str, dict[str, object]
             assert cell.attributes["style"] == f"--share:{result['card']['pass_at_1']:.1%}"
 
 
+def test_a_published_mean_without_its_number_of_tasks_is_shown(
+    evidence: tuple[str, dict[str, object]], tmp_path: Path
+) -> None:
+    base_url, answers = evidence
+    told = replace(CARD, origin="published", tasks=0, asked=0, scored=0, statuses={}, pass_at_1=0.892, run_id="paper")
+    answers["/v1/scorecards"] = json.loads(Snapshot(8, (told,)).encode())
+    root, _ = page(matrix.command, tmp_path / "m.html", "--base-url", base_url)
+    (cell, *_) = root.all("table", "heat")[0].all("tbody")[0].all("td")
+    assert (cell.all("b")[0].text, cell.all("small")[0].text) == ("0.892", "no interval")
+
+
 def test_plots_show_every_route_with_a_figure_its_interval_and_the_frontier(
     evidence: tuple[str, dict[str, object]], tmp_path: Path
 ) -> None:
