@@ -11,6 +11,7 @@ from backends.route import Route
 from gateway.account import Spent
 from gateway.adapt import adapted
 from gateway.fleet import Fleet
+from gateway.kept_responses import KeptResponses, continued
 from gateway.ledger.events import AttemptDetail
 from gateway.limits import Limits
 from gateway.retry import LONGEST_WAIT_S, MAX_RETRIES, RetryBudget, backoff_s
@@ -47,6 +48,7 @@ class Attempts:
         self._fleet = fleet
         self._limits = limits
         self._budget = RetryBudget()
+        self._kept = KeptResponses(fleet)
 
     async def start(self, routes: Sequence[Route], call: Call, spent: Spent) -> Started:
         """The first answer that begins. Nothing has gone to the client yet, so any failure may be tried again.
@@ -55,7 +57,12 @@ class Attempts:
         """
         self._budget.active += 1
         try:
-            return await self._start(self._places(routes, call), call, spent)
+            places = self._places(routes, call)
+            if call.wire != "responses" or len(places) == 1:
+                return await self._start(places, call, spent)
+            started = await self._start(await self._where_it_goes_on(call, places), call, spent)
+            self._kept.sent(call, started.place.replica, started.first)
+            return started
         finally:
             self._budget.active -= 1
 
@@ -99,7 +106,7 @@ class Attempts:
                 pause = _pause(number, places, error)
                 late = time.monotonic() + pause >= deadline
                 if number == MAX_RETRIES or late or not is_worth_retrying(error) or pause > LONGEST_WAIT_S:
-                    raise to_problem(error, min(waits, default=None)) from error
+                    raise to_problem(error, min(waits, default=None), continued(call)) from error
                 await self._pause_within_budget(pause, error, waits)
         raise AssertionError("a decision has at least one place")
 
@@ -166,6 +173,11 @@ class Attempts:
             for route in routes
             for replica in self._fleet.replicas(route, conversation)
         ]
+
+    async def _where_it_goes_on(self, call: Call, places: list[Place]) -> list[Place]:
+        """Only where the response is that the call goes on from: anywhere else it would be unknown."""
+        keeper = await self._kept.keeper(call, {place.replica: place.route for place in places})
+        return places if keeper is None else [place for place in places if place.replica == keeper]
 
 
 async def _first_content(route: Route, answer: Answer) -> list[Piece]:

@@ -71,6 +71,9 @@ class Fleet:
     def has_affinity(self, route: Route) -> bool:
         return self._members[route.name].affinity is not None
 
+    def is_up(self, route: Route, url: str) -> bool:
+        return self._members[route.name].replicas[url].up
+
     def replicas(self, route: Route, conversation: Conversation | None = None) -> list[str]:
         """Where to try a route, best first: of its revision, trusted, where ``conversation`` belongs, else with the
         fewest requests outstanding."""

@@ -12,8 +12,10 @@ def is_worth_retrying(error: BackendError) -> bool:
     return error.kind != "status" or error.status is None or error.status in _RETRIED_STATUSES
 
 
-def to_problem(error: BackendError, retry_after: float | None = None) -> Problem:
-    """``retry_after``: the shortest wait that any attempt was told, in seconds."""
+def to_problem(error: BackendError, retry_after: float | None = None, continued: str | None = None) -> Problem:
+    """``retry_after``: the shortest wait that any attempt was told, in seconds. ``continued``: the kept response that
+    the request names.
+    """
     if error.kind == "refused":
         message = f"The model server cannot be reached ({error}). Try again shortly, or ask for another model."
         return Problem(503, "upstream_unreachable", message, retry_after=retry_after or 2)
@@ -21,11 +23,14 @@ def to_problem(error: BackendError, retry_after: float | None = None) -> Problem
         return Problem(504, "upstream_timeout", f"The model server was too slow: {error}.")
     if error.kind != "status" or error.status is None:
         return Problem(502, "upstream_broken", f"The model server's answer broke: {error}.", retry_after=1)
+    if error.status == 404 and continued is not None:
+        message = "The model server does not have the response that this goes on from. Send the whole conversation."
+        return Problem(404, "response_not_found", message, param="previous_response_id", passthrough=_said(error))
     return _of_status(error, error.status, retry_after)
 
 
 def _of_status(error: BackendError, status: int, retry_after: float | None) -> Problem:
-    passthrough = Passthrough(error.body, error.content_type) if error.body else None
+    passthrough = _said(error)
     if status in _CLIENTS_OWN_STATUSES:
         return Problem(status, "upstream_refused", str(error), passthrough=passthrough)
     if status == 429:
@@ -34,3 +39,7 @@ def _of_status(error: BackendError, status: int, retry_after: float | None) -> P
     if status in (503, 529):
         return Problem(status, "upstream_unavailable", f"{error}.", retry_after=retry_after or 1)
     return Problem(502, "upstream_error", f"The model server failed: {error}.", retry_after=retry_after or 1)
+
+
+def _said(error: BackendError) -> Passthrough | None:
+    return Passthrough(error.body, error.content_type) if error.body else None

@@ -1,6 +1,6 @@
 """``GET`` and ``DELETE /v1/responses/{id}``, ``POST /v1/responses/{id}/cancel``: responses that a model server keeps.
 
-The gateway notes down nothing of them: every server that may have a response is asked, all at the same time.
+Every server that may have a response is asked, all at the same time.
 """
 
 import asyncio
