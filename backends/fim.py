@@ -1,6 +1,6 @@
 """Filling in the middle: a completion's ``prompt`` and ``suffix`` as one prompt, in the model's own special tokens.
 
-vLLM refuses ``suffix`` for models that it has no such rendering for. The templates are those of the models' cards.
+vLLM refuses ``suffix`` for models that it has no such rendering for. Each template names where its makers describe it.
 """
 
 import re
@@ -20,7 +20,9 @@ class FimTemplate:
     stop: tuple[str, ...] = ()
 
 
+_GRANITE_4_STOPS = ("<|end_of_text|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fim_pad|>")
 TEMPLATES: Mapping[str, FimTemplate] = {
+    # github.com/QwenLM/Qwen3-Coder, "File-Level Code Completion (Fill-In-The-Middle)"
     "qwen-coder": FimTemplate(
         "<|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|>",
         (
@@ -28,24 +30,34 @@ TEMPLATES: Mapping[str, FimTemplate] = {
             *("<|repo_name|>", "<|file_sep|>", "<|im_start|>", "<|im_end|>"),
         ),
     ),
+    # huggingface.co/bigcode/starcoder; arxiv.org/abs/2402.19173 (StarCoder 2), section 5.1
     "starcoder": FimTemplate(
         "<fim_prefix>{prefix}<fim_suffix>{suffix}<fim_middle>",
         ("<|endoftext|>", "<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<file_sep>", "<repo_name>"),
     ),
+    # github.com/meta-llama/codellama, llama/generation.py: infilling_prompt_tokens
     "codellama": FimTemplate("<PRE> {prefix} <SUF>{suffix} <MID>", ("<EOT>",)),
+    # github.com/deepseek-ai/DeepSeek-Coder, "Code Insertion"
     "deepseek-coder": FimTemplate(
         "<｜fim▁begin｜>{prefix}<｜fim▁hole｜>{suffix}<｜fim▁end｜>",  # noqa: RUF001
         ("<｜end▁of▁sentence｜>", "<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"),  # noqa: RUF001
     ),
+    # github.com/mistralai/mistral-common: encode_fim
     "codestral": FimTemplate("[SUFFIX]{suffix}[PREFIX]{prefix}", ("</s>", "[SUFFIX]", "[PREFIX]")),
+    # github.com/ibm-granite/granite-code-models/issues/3: as StarCoder; tokenizer_config.json of granite-3.3-8b-base
     "granite-code": FimTemplate(
         "<fim_prefix>{prefix}<fim_suffix>{suffix}<fim_middle>",
-        ("<|endoftext|>", "<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
+        ("<|endoftext|>", "<|end_of_text|>", "<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
     ),
+    # github.com/ibm-granite/granite-4.0-language-models, its prompt engineering guide: FIM is a user's turn
     "granite-4": FimTemplate(
-        "<|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|>",
-        ("<|end_of_text|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fim_pad|>"),
+        "<|start_of_role|>user<|end_of_role|><|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|><|end_of_text|>\n"
+        "<|start_of_role|>assistant<|end_of_role|>",
+        _GRANITE_4_STOPS,
     ),
+    # the same tokens; a base model knows no turns
+    "granite-4-base": FimTemplate("<|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|>", _GRANITE_4_STOPS),
+    # ai.google.dev/gemma/docs/codegemma/prompt-structure
     "codegemma": FimTemplate(
         "<|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|>",
         ("<|file_separator|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<eos>"),
@@ -58,7 +70,8 @@ _FAMILIES = (
     (re.compile(r"code-?llama"), "codellama"),
     (re.compile(r"deepseek-coder"), "deepseek-coder"),
     (re.compile(r"(?<!mamba-)codestral"), "codestral"),
-    (re.compile(r"granite.*code"), "granite-code"),
+    (re.compile(r"granite.*code|granite-3\.3.*base"), "granite-code"),
+    (re.compile(r"granite-4.*base"), "granite-4-base"),
     (re.compile(r"granite-4"), "granite-4"),
     (re.compile(r"codegemma"), "codegemma"),
 )

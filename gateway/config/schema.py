@@ -30,6 +30,7 @@ FimName = Literal[
     "codestral",
     "granite-code",
     "granite-4",
+    "granite-4-base",
     "codegemma",
 ]
 Capabilities = Annotated[list[Capability], BeforeValidator(listed), Field(min_length=1)]

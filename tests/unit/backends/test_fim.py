@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from backends.fim import TEMPLATES, FimTemplate, fault_of, known_template, without_suffix
 from gateway.config.schema import FimName
 
+USER = "<|start_of_role|>user<|end_of_role|>"
+ASSISTANT = "<|end_of_text|>\n<|start_of_role|>assistant<|end_of_role|>"
 QWEN = TEMPLATES["qwen-coder"]
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -33,7 +35,9 @@ def sent(template: FimTemplate, **body: Any) -> Any:
         ("deepseek-ai/deepseek-coder-6.7b-base", "<｜fim▁begin｜>a<｜fim▁hole｜>z<｜fim▁end｜>"),  # noqa: RUF001
         ("mistralai/Codestral-22B-v0.1", "[SUFFIX]z[PREFIX]a"),
         ("ibm-granite/granite-8b-code-base-4k", "<fim_prefix>a<fim_suffix>z<fim_middle>"),
-        ("ibm-granite/granite-4.0-h-small", "<|fim_prefix|>a<|fim_suffix|>z<|fim_middle|>"),
+        ("ibm-granite/granite-3.3-8b-base", "<fim_prefix>a<fim_suffix>z<fim_middle>"),
+        ("ibm-granite/granite-4.0-h-small", f"{USER}<|fim_prefix|>a<|fim_suffix|>z<|fim_middle|>{ASSISTANT}"),
+        ("ibm-granite/granite-4.0-h-small-base", "<|fim_prefix|>a<|fim_suffix|>z<|fim_middle|>"),
         ("google/codegemma-2b", "<|fim_prefix|>a<|fim_suffix|>z<|fim_middle|>"),
     ],
 )
@@ -43,7 +47,9 @@ def test_known_models_are_told_by_their_names(model: str, prompt: str) -> None:
     assert sent(template, prompt="a", suffix="z")["prompt"] == prompt
 
 
-@pytest.mark.parametrize("model", ["meta-llama/Llama-3.1-70B-Instruct", "mistralai/Mamba-Codestral-7B-v0.1", "m"])
+@pytest.mark.parametrize(
+    "model", ["meta-llama/Llama-3.1-70B-Instruct", "mistralai/Mamba-Codestral-7B-v0.1", "granite-3.3-8b-instruct", "m"]
+)
 def test_other_models_have_none(model: str) -> None:
     assert known_template(model) is None
 
