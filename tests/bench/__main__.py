@@ -23,16 +23,17 @@ _NAMES = ("nginx", "vllm-router", "weighbridge", "litellm")
 @click.command()
 @click.option("--quick", is_flag=True, help="One short round: does it run?")
 @click.option("--only", type=click.Choice(_NAMES), multiple=True, help="Measure only these; give it once for each.")
+@click.option("--chat-only", is_flag=True, help="Leave the gateway's other wires and the long histories out.")
 @click.option("--write", is_flag=True, help=f"Put the tables into {DOCUMENT}.")
 @click.option("--rounds", type=click.IntRange(1), help=f"Rounds, {FULL.rounds} where not given.")
-def main(quick: bool, only: tuple[str, ...], write: bool, rounds: int | None) -> None:
+def main(quick: bool, only: tuple[str, ...], chat_only: bool, write: bool, rounds: int | None) -> None:
     """Measures the gateway with everything on, beside nginx, vllm-router and LiteLLM's proxy.
 
     Prints tables in Markdown; budgets are shown as met or not, and never end the run with an error.
     """
     os.chdir(_ROOT)
     began, load = time.monotonic(), os.getloadavg()[0]
-    systems = _systems(only or _NAMES)
+    systems = _systems(only or _NAMES, chat_only)
     amounts = QUICK if quick else FULL
     os.sched_setaffinity(0, OTHER_CPUS)
     with _model_server() as port:
@@ -46,15 +47,20 @@ def main(quick: bool, only: tuple[str, ...], write: bool, rounds: int | None) ->
     _say(f"{time.monotonic() - began:.0f} s" + (f"; written to {DOCUMENT}" if write else ""))
 
 
-def _systems(names: tuple[str, ...]) -> list[System]:
+def _systems(names: tuple[str, ...], chat_only: bool) -> list[System]:
     home = Path()
     if set(names) != {"weighbridge"}:
         installed = subprocess.run(["deploy/bench-peers/install.sh"], stdout=subprocess.PIPE, text=True, check=False)
         if installed.returncode != 0:
             raise SystemExit(installed.returncode)
         home = Path(installed.stdout.strip())
-    known = {"nginx": nginx, "vllm-router": vllm_router, "litellm": litellm}
-    return [weighbridge() if name == "weighbridge" else known[name](home) for name in _NAMES if name in names]
+    known = {
+        "nginx": nginx,
+        "vllm-router": vllm_router,
+        "weighbridge": lambda _: weighbridge(every_wire=not chat_only),
+        "litellm": litellm,
+    }
+    return [known[name](home) for name in _NAMES if name in names]
 
 
 @contextmanager

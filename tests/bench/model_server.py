@@ -9,16 +9,13 @@ import json
 from typing import Any, cast
 
 import click
+import msgspec
 import uvloop
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-TEXT = "x" * 600
-TOKEN = " tok"
-CHUNKS = 66
-"""Chunks of a stream as the client gets them: the role, 64 tokens, the finish; `[DONE]` comes on top."""
-PAUSE_S = 0.002
+from tests.bench.answers import BY_PATH, Answer
 
-_USAGE = {"prompt_tokens": 500, "completion_tokens": 120, "total_tokens": 620}
+PAUSE_S = 0.002
 
 
 def _json(value: Any) -> bytes:
@@ -30,28 +27,35 @@ def _whole(status: str, body: bytes, media_type: str = "application/json") -> by
     return head.encode() + body
 
 
-def _event(content: bytes) -> bytes:
-    event = b"data: " + content + b"\n\n"
-    return b"%x\r\n%s\r\n" % (len(event), event)
+def _chunk(data: bytes) -> bytes:
+    """Of the transfer encoding."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-def _chunk(choices: list[dict[str, Any]], **more: Any) -> bytes:
-    return _event(
-        _json({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices, **more})
-    )
+class _Options(msgspec.Struct):
+    include_usage: bool = False
 
 
-def _delta(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
-    return _chunk([{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}])
+class _Asked(msgspec.Struct):
+    """Decoded to here and no further: the long histories cost this server little."""
+
+    stream: bool = False
+    stream_options: _Options | None = None
 
 
-_MESSAGE = {"index": 0, "message": {"role": "assistant", "content": TEXT}, "finish_reason": "stop"}
-_ANSWER = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [_MESSAGE], "usage": _USAGE}
-_CHAT = _whole("200 OK", _json(_ANSWER))
+class _Said:
+    """An answer's bytes on the connection."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.whole = _whole("200 OK", answer.whole)
+        self.chunks = tuple(map(_chunk, answer.stream))
+        self.end = (_chunk(answer.end) if answer.end else b"") + b"0\r\n\r\n"
+        self.end_with_usage = (_chunk(answer.usage) if answer.usage else b"") + self.end
+
+
+_decode = msgspec.json.Decoder(_Asked).decode
+_SAID = {path: _Said(answer) for path, answer in BY_PATH.items()}
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-_FIRST, _NEXT, _LAST = _delta({"role": "assistant", "content": ""}), _delta({"content": TOKEN}), _delta({}, "stop")
-_STREAM_USAGE = _chunk([], usage=_USAGE)
-_STREAM_END = _event(b"[DONE]") + b"0\r\n\r\n"
 _GET = {
     b"/health": _whole("200 OK", b""),
     b"/version": _whole("200 OK", _json({"version": "0.32.0"})),
@@ -89,12 +93,13 @@ class Connection(asyncio.Protocol):
         self._answer(method, path, rest[:size])
 
     def _answer(self, method: bytes, path: bytes, body: bytes) -> None:
-        if path == b"/v1/chat/completions":
-            if (asked := json.loads(body)).get("stream"):
-                usage = (asked.get("stream_options") or {}).get("include_usage", False)
-                self._stream = asyncio.create_task(self._send_stream(usage))
+        if (said := _SAID.get(path)) is not None:
+            asked = _decode(body)
+            if asked.stream:
+                usage = asked.stream_options is not None and asked.stream_options.include_usage
+                self._stream = asyncio.create_task(self._send_stream(said, usage))
             else:
-                self._transport.write(_CHAT)
+                self._transport.write(said.whole)
         elif path == b"/v1/traces":
             self._batches.append(body)
             self._transport.write(_whole("200 OK", b"", "application/x-protobuf"))
@@ -104,12 +109,12 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.write(_GET.get(path, _NOT_FOUND) if method == b"GET" else _NOT_FOUND)
 
-    async def _send_stream(self, usage: bool) -> None:
+    async def _send_stream(self, said: _Said, usage: bool) -> None:
         self._transport.write(_STREAM_HEAD)
-        for chunk in (_FIRST, *[_NEXT] * (CHUNKS - 2), _LAST):
+        for chunk in said.chunks:
             self._transport.write(chunk)
             await asyncio.sleep(PAUSE_S)
-        self._transport.write(_STREAM_USAGE + _STREAM_END if usage else _STREAM_END)
+        self._transport.write(said.end_with_usage if usage else said.end)
 
 
 def _spans(batches: list[bytes]) -> int:

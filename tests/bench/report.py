@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.model_server import CHUNKS
-from tests.bench.rounds import AT_ONCE, MANY_AT_ONCE, Figures, Road
+from tests.bench.answers import CHUNKS
+from tests.bench.phase import AT_ONCE, MANY_AT_ONCE
+from tests.bench.rounds import Figures, Road
 from tests.bench.systems import System
+from tests.bench.wire_table import CHUNK_US, HEAD, P50_MS, REQUEST_US, wire_rows
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 DOCUMENT = Path("docs/performance.md")
@@ -31,9 +33,11 @@ class Budget:
 
 
 BUDGETS = (
-    Budget("CPU a request", 400, "us", lambda figures, road: figures.request_us),
-    Budget(f"CPU a streamed chunk, {MANY_AT_ONCE} at once", 40, "us", lambda figures, road: figures.busy_chunk_us),
-    Budget("added at p50, 1 at once", 0.6, "ms", lambda figures, road: road.added_p50_ms),
+    Budget("CPU a request", REQUEST_US, "us", lambda figures, road: figures.request_us),
+    Budget(
+        f"CPU a streamed chunk, {MANY_AT_ONCE} at once", CHUNK_US, "us", lambda figures, road: figures.busy_chunk_us
+    ),
+    Budget("added at p50, 1 at once", P50_MS, "ms", lambda figures, road: road.added_p50_ms),
     Budget("RSS of a worker", 90, "MB", lambda figures, road: figures.rss_mb),
     Budget("ready after", 1.0, "s", lambda figures, road: road.ready_s),
 )
@@ -44,6 +48,8 @@ def report(rounds: Rounds, systems: Sequence[System], load_before: float, comman
     ours = next((row for row in rounds if "Weighbridge" in row), None)
     if ours is not None:
         parts += [f"The budgets of a Weighbridge worker. {_spans(rounds[ours])}", _budget_table(rounds[ours])]
+        if wires := wire_rows(rounds[ours]):
+            parts += ["The same worker on every wire; what is over its budget is in bold:", table(HEAD, wires)]
     if bases := [row for row in rounds if row == "nginx" or row.startswith("LiteLLM")]:
         parts += ["CPU against others in the same round:", _ratio_table(rounds, bases)]
     return "\n\n".join(parts) + "\n"
@@ -155,7 +161,7 @@ def _rss(figures: Figures) -> float:
     return figures.rss_mb
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
+def table(head: Sequence[str], rows: list[list[str]]) -> str:
     rule = ["---", *["--:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, rule, *rows])
 

@@ -2,37 +2,31 @@
 
 import asyncio
 import os
-import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
-from tests.bench.load import Seen, Target, WrongAnswer, request_id, send
-from tests.bench.model_server import CHUNKS
+from tests.bench.answers import CHUNKS
+from tests.bench.load import CHAT_STREAM, Seen, Target, WrongAnswer, request_id, send
+from tests.bench.phase import AT_ONCE, MANY_AT_ONCE, Rows, added_ms, by_turns, phase
 from tests.bench.process import (
     CPUS,
     MEASURED_CPU,
     OTHER_CPUS,
-    clock,
-    cpu_us,
     free_port,
     pin,
     rss_mb,
     running,
     wait_until_ready,
 )
+from tests.bench.questions import Kind
 from tests.bench.systems import Place, System, ledger_row
-
-AT_ONCE = 8
-MANY_AT_ONCE = 32
-"""Streams of a worker that has something to do: with 8 it sleeps between most chunks, and waking up is not free."""
-_SETTLE_S = 1.0
-"""After the last answer, for what is done behind the requests: ledger, spans, logs. It counts."""
+from tests.bench.wires import WireLoad, added_by_kind, cpu_by_kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +39,10 @@ class Amounts:
     streams: int
     turns: int
     alone: int
+    settle_s: float
+    """Seconds after the last answer, for what is done behind the requests: ledger, spans, logs. It counts."""
+    wires: WireLoad | None
+    """Of a system that is measured on every wire."""
 
     def of(self, share: float) -> "Amounts":
         return Amounts(
@@ -54,11 +52,31 @@ class Amounts:
             streams=int(self.streams * max(share, 0.5)),
             turns=self.turns,
             alone=int(self.alone * max(share, 0.25)),
+            settle_s=self.settle_s,
+            wires=self.wires,
         )
 
 
-FULL = Amounts(rounds=5, warm_up=400, requests=2000, streams=192, turns=6, alone=80)
-QUICK = Amounts(rounds=1, warm_up=100, requests=300, streams=32, turns=3, alone=30)
+FULL = Amounts(
+    rounds=5,
+    warm_up=400,
+    requests=2000,
+    streams=192,
+    turns=6,
+    alone=80,
+    settle_s=1.0,
+    wires=WireLoad(requests=500, streams=96, turns=4, alone=60, settle_s=0.7),
+)
+QUICK = Amounts(
+    rounds=1,
+    warm_up=100,
+    requests=300,
+    streams=32,
+    turns=3,
+    alone=30,
+    settle_s=0.5,
+    wires=WireLoad(requests=64, streams=32, turns=2, alone=20, settle_s=0.2),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +90,9 @@ class Road:
     """In how many parts a stream arrived, 32 at once."""
     spans: float
     """Spans that the collector got, by request."""
+    wires_us: Mapping[Kind, float] = field(default_factory=dict)
+    """CPU of requests on other wires than chat, and of those with a long history."""
+    wires_p50_ms: Mapping[Kind, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +116,10 @@ class Figures:
         return self.busy_stream_us / CHUNKS
 
 
-Rows = dict[str, list[int]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Phase:
-    """``cpu_us`` by row and request."""
-
-    cpu_us: dict[str, float]
-    seen: Seen
-
-    @property
-    def count(self) -> int:
-        return len(self.seen.latencies_s)
-
-
 async def measure(system: System, upstream_port: int, amounts: Amounts) -> dict[str, Figures]:
     """The figures by row. Raises ``NotReady``, ``WrongAnswer``, ``httpx.HTTPError``."""
     amounts = amounts.of(system.share)
+    wires = amounts.wires if system.every_wire else None
     direct = Target("the model server", upstream_port, "m")
     _spans_since(upstream_port)
     with _started(system, upstream_port) as (place, pid, ready_s):
@@ -120,20 +127,30 @@ async def measure(system: System, upstream_port: int, amounts: Amounts) -> dict[
         await _until_right(target)
         rows = system.groups(pid)
         _spread(rows)
+        first = next(iter(rows))
         warm = await _warm_up(target, direct, amounts.warm_up)
-        whole = await _phase(rows, send(target, amounts.requests, AT_ONCE))
-        streamed = await _phase(rows, send(target, amounts.streams, AT_ONCE, stream=True))
-        busy = await _phase(rows, send(target, amounts.streams, MANY_AT_ONCE, stream=True))
+        whole = await phase(rows, send(target, amounts.requests, AT_ONCE), amounts.settle_s)
+        streamed = await phase(rows, send(target, amounts.streams, AT_ONCE, CHAT_STREAM), amounts.settle_s)
+        busy = await phase(rows, send(target, amounts.streams, MANY_AT_ONCE, CHAT_STREAM), amounts.settle_s)
+        wires_us = await cpu_by_kind(rows, first, target, wires) if wires else {}
         pin([os.getpid(), *(pid for pids in rows.values() for pid in pids)], CPUS)
         past = Seen()
-        alone = await _phase(rows, _by_turns(target, direct, past, amounts))
+        through = by_turns(target, direct, past, amounts.turns, amounts.alone)
+        alone = await phase(rows, through, amounts.settle_s)
+        wires_p50_ms = await added_by_kind(target, direct, wires) if wires else {}
         memory = {row: rss_mb(pids) for row, pids in rows.items()}
         if system.observed:
             _check_ledger(place, request_id(alone.seen))
-    p50_ms, p99_ms = ((_percentile(alone.seen, p) - _percentile(past, p)) * 1000 for p in (50, 99))
-    spans = _spans_since(upstream_port) / (warm + whole.count + streamed.count + busy.count + alone.count)
-    road = Road(ready_s, p50_ms, p99_ms, busy.seen.pieces / busy.count, spans)
-    first = next(iter(rows))
+    asked = warm + whole.count + streamed.count + busy.count + alone.count + (wires.asked if wires else 0)
+    road = Road(
+        ready_s=ready_s,
+        added_p50_ms=added_ms(alone.seen, past, 50),
+        added_p99_ms=added_ms(alone.seen, past, 99),
+        pieces=busy.seen.pieces / busy.count,
+        spans=_spans_since(upstream_port) / asked,
+        wires_us=wires_us,
+        wires_p50_ms=wires_p50_ms,
+    )
     return {
         row: Figures(
             request_us=whole.cpu_us[row],
@@ -185,30 +202,9 @@ def _spread(rows: Rows) -> None:
 async def _warm_up(target: Target, direct: Target, count: int) -> int:
     """How many requests it took, with the one that was right first."""
     await send(target, count, AT_ONCE)
-    await send(target, AT_ONCE, AT_ONCE, stream=True)
+    await send(target, AT_ONCE, AT_ONCE, CHAT_STREAM)
     await send(direct, count, AT_ONCE)
     return 1 + count + AT_ONCE
-
-
-async def _phase(rows: Rows, load: Awaitable[Seen]) -> _Phase:
-    before = {row: clock(pids) for row, pids in rows.items()}
-    seen = await load
-    await asyncio.sleep(_SETTLE_S)
-    count = len(seen.latencies_s)
-    return _Phase({row: cpu_us(before[row], clock(pids)) / count for row, pids in rows.items()}, seen)
-
-
-async def _by_turns(target: Target, direct: Target, past: Seen, amounts: Amounts) -> Seen:
-    """One request at a time, by turns past the system and through it; ``past`` is filled, the other is given back."""
-    through = Seen()
-    for _ in range(amounts.turns):
-        past.add(await send(direct, amounts.alone, 1))
-        through.add(await send(target, amounts.alone, 1))
-    return through
-
-
-def _percentile(seen: Seen, percent: int) -> float:
-    return statistics.quantiles(seen.latencies_s, n=100, method="inclusive")[percent - 1]
 
 
 def _check_ledger(place: Place, request: str) -> None:

@@ -55,9 +55,11 @@ class System:
     """Of the requests; slow systems get fewer."""
     observed: bool = False
     """It sends spans and keeps a ledger, which the run looks at."""
+    every_wire: bool = False
+    """It is measured on other wires than chat too."""
 
 
-def weighbridge() -> System:
+def weighbridge(*, every_wire: bool = True) -> System:
     return System(
         name="weighbridge",
         version=importlib.metadata.version("weighbridge"),
@@ -70,6 +72,7 @@ def weighbridge() -> System:
         env={"WEIGHBRIDGE_API_KEY": API_KEY},
         prepare=_post_scorecard,
         observed=True,
+        every_wire=every_wire,
     )
 
 
