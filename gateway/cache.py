@@ -20,6 +20,7 @@ log = logging.getLogger("weighbridge.cache")
 REST_AFTER_FAILURE_S = 1.0
 WRITE_BEHIND_S = 0.005
 _PREFIX = "weighbridge:answer:1:"
+_LONG = 16 * 1024
 _NOT_THE_QUESTION = frozenset(
     (
         "model",  # the key has the revision that it led to
@@ -62,11 +63,19 @@ class CacheScope:
 
 
 def key(scope: CacheScope, fields: Mapping[str, msgspec.Raw]) -> str:
-    """Equal for requests that differ only in field order, white space, and fields that cannot change the answer."""
-    question = {name: msgspec.json.decode(raw) for name, raw in fields.items() if name not in _NOT_THE_QUESTION}
+    """Equal for requests that differ only in field order, white space, and fields that cannot change the answer.
+
+    Fields of more than 16 KiB count as they were written: nobody writes the same long history in two ways, and reading
+    it would take longer than the rest of its look-up.
+    """
+    question = {name: _canonical(raw) for name, raw in fields.items() if name not in _NOT_THE_QUESTION}
     parts = [scope.tenant, scope.route, scope.revision, scope.wire, scope.headers, scope.form, scope.verify, question]
     canonical = msgspec.json.encode(parts, order="deterministic")
     return _PREFIX + hashlib.blake2b(canonical, digest_size=20).hexdigest()
+
+
+def _canonical(raw: msgspec.Raw) -> object:
+    return raw if memoryview(raw).nbytes > _LONG else msgspec.json.decode(raw)
 
 
 class AnswerCache:

@@ -48,3 +48,12 @@ def test_every_part_of_the_scope_counts() -> None:
     names = ("tenant", "route", "revision", "wire", "headers", "form")
     keys = {of({}, SCOPE), *(of({}, replace(SCOPE, **{name: "other"})) for name in names)}
     assert len(keys) == 7
+
+
+@given(bodies, st.integers(0, 19_999))
+def test_a_long_history_counts_to_its_last_letter(body: dict[str, Any], place: int) -> None:
+    text = "x" * 20_000
+    long = {**body, "messages": [{"content": text, "role": "user"}]}
+    other = {**body, "messages": [{"content": f"{text[:place]}y{text[place + 1 :]}", "role": "user"}]}
+    assert of(long) == of(dict(reversed(long.items())))
+    assert of(long) != of(other)
