@@ -41,6 +41,8 @@ from gateway.telemetry.fleet_health import FleetHealth
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observer import Observer, make_observer
 from gateway.valkey import Valkey
+from gateway.verify.confidence import ConfidenceVerifier
+from policies.verify import Form, Verifier
 
 WIRES = (chat.WIRE, completions.WIRE, responses.WIRE, messages.WIRE, messages.COUNT_TOKENS, embeddings.WIRE)
 _FIRST_LOOK_S = 0.5
@@ -142,7 +144,7 @@ def _parts(config: Config, runtime: Runtime, spool: Spool, metrics: Metrics, bef
         evidence=EvidenceFile(runtime.evidence_file, router),
         cache=cache,
         control=ControlClient(runtime),
-        pipeline=Pipeline(router, cache, spool, config.limits),
+        pipeline=Pipeline(router, cache, spool, config.limits, _verifiers(config)),
     )
 
 
@@ -171,6 +173,20 @@ def _fleet(config: Config, before: Fleet | None) -> Fleet:
     limits = BackendLimits(config.limits.connect_s, config.limits.max_answer_bytes)
     kinds = {route.backend for route in config.routes.values()}
     return Fleet(config.routes, {kind: BACKENDS[kind](limits) for kind in kinds}, before)
+
+
+def _verifiers(config: Config) -> dict[Form, Verifier]:
+    """The seam behind which the evaluator is loaded: only where a policy verifies with it."""
+    forms = {policy.verify.by for policy in config.policies.values() if policy.verify is not None}
+    verifiers: dict[Form, Verifier] = {}
+    if "examples" in forms:
+        from evaluator.examples.verifier import ExamplesVerifier  # noqa: PLC0415
+        from evaluator.sandbox import Remote  # noqa: PLC0415
+
+        verifiers["examples"] = ExamplesVerifier(Remote(config.sandboxd))
+    if "confidence" in forms:
+        verifiers["confidence"] = ConfidenceVerifier()
+    return verifiers
 
 
 def _cache(config: Config, runtime: Runtime, metrics: Metrics) -> AnswerCache | None:

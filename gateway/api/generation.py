@@ -195,6 +195,8 @@ def _headers(passage: Passage) -> Headers:
     ]
     if passage.head.dropped_tools:
         headers.append((b"x-weighbridge-dropped-tools", ", ".join(passage.head.dropped_tools).encode()))
+    if passage.head.verify is not None:
+        headers.append((b"x-weighbridge-verify", passage.head.verify.encode()))
     if passage.age_s is not None:
         headers.append((b"age", str(passage.age_s).encode()))
     if passage.head.streamed:

@@ -24,6 +24,7 @@ from gateway.config.schema import (
     RouteSection,
 )
 from gateway.config.section import Section
+from gateway.config.verifying import verification
 from gateway.limits import Limits
 from policies.costs import CostName, CostPerMonth, MeasuredCost, PricePer1k
 from policies.facts import (
@@ -100,6 +101,7 @@ def policy(name: str, section: PolicySection) -> Policy:
         kind=build_kinds.kind(section),
         shadow=build_kinds.shadow(section.shadow),
         stick=build_kinds.stick(section),
+        verify=verification(section.verify, best_first=section.objective == "most_accurate"),
     )
 
 

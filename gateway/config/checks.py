@@ -16,6 +16,7 @@ from gateway.config.kind_checks import check_kind
 from gateway.config.names import did_you_mean
 from gateway.config.problem import Location, Report
 from gateway.config.schema import Backend, ConfigSection, FimSection, PolicySection, RouteSection
+from gateway.config.verifying import check_verify
 from policies.costs import CostPerMonth, PricePer1k
 from policies.policy import Policy
 from policies.snapshot import Snapshot
@@ -69,6 +70,7 @@ def check_section(section: ConfigSection, directory: Path) -> Iterator[Report]:
     for name, policy in (section.policies or {}).items():
         yield from _check_policy(("policies", name), policy)
         yield from check_kind(("policies", name), policy, section.routes)
+        yield from check_verify(("policies", name, "verify"), policy.verify)
     host = section.server.host
     if host is not None and not is_loopback(host) and section.api_key is None:
         fix = "set WEIGHBRIDGE_API_KEY and write `api_key: ${WEIGHBRIDGE_API_KEY}`, or use host 127.0.0.1"

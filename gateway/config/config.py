@@ -54,6 +54,8 @@ class Config:
     cache: Cache
     telemetry: Telemetry
     state_dir: Path
+    sandboxd: Path
+    """Where `weighbridge sandboxd` listens, for policies that have answers verified by running them."""
     api_key: str | None = field(repr=False)
     """None: only loopback is served."""
     warnings: tuple[Problem, ...] = ()

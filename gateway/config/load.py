@@ -70,6 +70,7 @@ def _built(text: str, source: Source, section: ConfigSection, env: Mapping[str, 
     _report(source, check_policies(policies, routes))
     if source.problems:
         raise ConfigError(_sorted(source))
+    state_dir = Path(env.get("WEIGHBRIDGE_STATE_DIR") or section.state_dir or ".weighbridge")
     return Config(
         path=path,
         text=text,
@@ -80,7 +81,8 @@ def _built(text: str, source: Source, section: ConfigSection, env: Mapping[str, 
         limits=build.limits(section),
         cache=build.cache(section.cache),
         telemetry=build.telemetry(section),
-        state_dir=Path(env.get("WEIGHBRIDGE_STATE_DIR") or section.state_dir or ".weighbridge"),
+        state_dir=state_dir,
+        sandboxd=path.parent / section.sandboxd if section.sandboxd else state_dir / "sandboxd.sock",
         api_key=section.api_key.get_secret_value() if section.api_key else None,
         warnings=tuple(source.problem(*warning) for warning in check_prices(section, policies)),
     )

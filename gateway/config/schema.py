@@ -12,6 +12,7 @@ from gateway.config.kinds import CanarySection, Parts, ShadowSection, StickSecti
 from gateway.config.presets import PresetName, with_preset
 from gateway.config.problem import Location
 from gateway.config.section import Language, Languages, Name, Seconds, Secret, Section, Text, Usd, Weight, Words, listed
+from gateway.config.verifying import VerifySection, long_form
 from policies.policy import Objective, Otherwise, Unmeasured
 from policies.scorecard import Origin
 
@@ -33,6 +34,7 @@ FimName = Literal[
     "granite-4-base",
     "codegemma",
 ]
+Verify = Annotated[VerifySection, BeforeValidator(long_form)]
 Capabilities = Annotated[list[Capability], BeforeValidator(listed), Field(min_length=1)]
 
 
@@ -143,6 +145,7 @@ class PolicySection(Section):
     fallback: Words | None = Field(default=None, examples=["[large, small]"])
     shadow: ShadowSection | None = Field(default=None, examples=["{to: small, share: 0.05, usd_per_day: 1}"])
     stick: StickSection | None = Field(default=None, examples=["{margin: 0.05}"])
+    verify: Verify | None = Field(default=None, examples=["examples"])
 
     @model_validator(mode="before")
     @classmethod
@@ -190,6 +193,7 @@ class ConfigSection(Section):
     cache: CacheSection = Field(default=CacheSection(), examples=["{ttl_s: 86400}"])
     telemetry: TelemetrySection = Field(default=TelemetrySection(), examples=["{otlp_endpoint: http://127.0.0.1:4318}"])
     state_dir: Text | None = Field(default=None, examples=["/var/lib/weighbridge"])
+    sandboxd: Text | None = Field(default=None, examples=["/run/weighbridge/sandboxd.sock"])
     api_key: Secret | None = Field(default=None, examples=["${WEIGHBRIDGE_API_KEY}"])
 
 

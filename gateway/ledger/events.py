@@ -6,8 +6,8 @@ import msgspec
 class AttemptDetail(msgspec.Struct, frozen=True):
     """One try at one route.
 
-    ``outcome``: ``ok``, ``client_left``, the backend's word for its trouble; ``rejected``, where the answer was held and
-    did not stand up to its verification, or ``given_up``, where it would have come too late for that.
+    ``outcome``: ``ok``, ``client_left``, the backend's word for its trouble; ``rejected``, where one was held and
+    failed its verification, or ``given_up``, where it would have come too late for that.
     """
 
     route: str

@@ -12,21 +12,19 @@ from policies.verify import Question
 _TURNS = {"chat": "messages", "messages": "messages", "responses": "input"}
 _TEXTS = frozenset(("text", "input_text"))
 _SEVERAL = ("n", "best_of")
-_UNCHECKED = ("suffix", "echo")
-"""Fields of a completion whose answer is no code by itself."""
+_UNCHECKED = ("suffix", "echo", "previous_response_id", "conversation")
+"""Fields of requests whose answer is no code by itself, or goes on from what one server alone knows."""
 
 
 def question_of(call: Call) -> Question | None:
     """None where the last word is not the user's, or is more than text, or where several answers are asked for."""
-    if any(_value(call, name) not in (None, 1) for name in _SEVERAL):
+    if any(_value(call, name) not in (None, 1) for name in _SEVERAL) or any(_value(call, n) for n in _UNCHECKED):
         return None
     text = _prompt(call) if call.wire == "completions" else _last_turn(call)
     return Question(text, language_of(call.fields)) if text else None
 
 
 def _prompt(call: Call) -> str | None:
-    if any(_value(call, name) for name in _UNCHECKED):
-        return None
     prompt = _value(call, "prompt")
     return prompt if isinstance(prompt, str) else None
 
