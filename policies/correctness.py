@@ -42,6 +42,17 @@ class Correctness:
         values, scale = self._values()
         return scale * betting_lower(values, confidence)
 
+    def upper(self, confidence: float) -> float:
+        """The one-sided bound from above, by the same methods: what the failures prove; 1 when nothing was scored."""
+        if self.mean is None or not self.tasks:
+            return 1.0
+        if self._is_binary:
+            return 1 - exact_lower((1 - self.mean) * self.tasks, self.tasks, confidence)
+        if not self.units:
+            return 1 - chernoff_lower(1 - self.mean, self.tasks, confidence)
+        values, scale = self._values()
+        return min(1.0, scale * (1 - betting_lower([(1 - x, units) for x, units in values], confidence)))
+
     def interval(self, confidence: float) -> tuple[float, float] | None:
         """Two-sided, for showing: Wilson's for one sample a task, else betting's; None when nothing was scored, or
         nobody told how many tasks were.

@@ -10,11 +10,15 @@ from typing import Any
 
 from backends.route import Route
 from policies.by_language import goes_by_language, in_language, languages_of
+from policies.dealing import Seat, deal
+from policies.mirror import Mirror
 from policies.objectives import Figure, order
-from policies.policy import Objective, Policy
+from policies.plan import plan
+from policies.policy import Policy
 from policies.request import REQUEST_REQUIREMENTS, RequestTraits
-from policies.requirements import Finding
+from policies.requirements import Finding, listed
 from policies.scorecard import Evidence, EvidenceByOrigin
+from policies.stick import Stay, stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +27,16 @@ class Candidate:
 
     route: Route
     figure: Figure
-    """What the policy's objective goes by."""
+    """What the policy's objective, or its kind, goes by."""
     otherwise_figure: Figure | None
     findings: tuple[Finding, ...]
     qualified: bool
     """It keeps every requirement."""
     eligible: bool
     """It keeps every hard requirement: ``otherwise`` may pick it."""
+
+    def figure_of(self, *, used_otherwise: bool) -> Figure:
+        return (self.otherwise_figure if used_otherwise else None) or self.figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +52,46 @@ class CompiledPolicy:
     """A request's language can change what is decided: whoever knows how to find it out should."""
     by_language: Mapping[str | None, "CompiledPolicy"] = field(default_factory=dict)
     """What it is for requests in each language, where it goes by that; other requests go by this one."""
+    seats: tuple[Seat, ...] = ()
+    """Where sessions are dealt out: each one's order is its own."""
+    reserved: frozenset[str] = frozenset()
+    """Routes that get what they are dealt, and stand in for no other."""
+    mirror: Mirror | None = None
+
+    @property
+    def asks_session(self) -> bool:
+        """A request's session can change what is decided."""
+        return bool(self.seats) or self.mirror is not None or self.policy.stick is not None
 
     def decide(self, request: RequestTraits, available: Container[str] | None = None) -> "Decision":
         """``available`` holds the names of the routes that serve now; None means all."""
         if (spoken := self.by_language.get(request.language)) is not None:
             return spoken.decide(request, available)
         routes = _fitting(self.qualified, request, available)
-        if routes or not self.otherwise:
-            return Decision(self, request, available, routes, False)
-        routes = _fitting(self.otherwise, request, available)
-        return Decision(self, request, available, routes, bool(routes))
+        if self.seats:
+            routes = tuple(deal(self.seats, routes, request.draw))
+        used_otherwise = False
+        if not routes and self.otherwise:
+            routes = _fitting(self.otherwise, request, available)
+            used_otherwise = bool(routes)
+        if request.previous is not None and self.stay(routes, request.previous, used_otherwise).stays:
+            routes = tuple(sorted(routes, key=lambda route: route.name != request.previous))
+        return Decision(self, request, available, routes, used_otherwise)
+
+    def stay(self, routes: Sequence[Route], previous: str, used_otherwise: bool) -> Stay:
+        """Whether a session that ``previous`` answered stays there, though by its figures another may come first."""
+        if self.policy.stick is None:
+            return Stay(False, "the policy does not stick")
+        by_name = {route.name: route for route in routes}
+        if previous not in by_name:
+            return Stay(False, f"leaves {previous}, which may not serve this")
+        objective = self.policy.otherwise if used_otherwise else self.policy.objective
+        figures = {each.route.name: each.figure_of(used_otherwise=used_otherwise) for each in self.candidates}
+        first = next(route for route in (self.otherwise if used_otherwise else self.qualified) if route.name in by_name)
+        if objective == "refuse" or first.name == previous:
+            return Stay(True, f"stays on {previous}, which comes first")
+        old, new = by_name[previous], first
+        return stay(self.policy, objective, (old, figures[old.name]), (new, figures[new.name]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +105,23 @@ class Decision:
     used_otherwise: bool
 
     @property
-    def objective(self) -> Objective:
-        """The objective that put ``routes`` in order."""
+    def ordered_by(self) -> str:
+        """The objective, or the kind of policy, that put ``routes`` in order."""
         policy = self.compiled.policy
-        if self.used_otherwise and policy.otherwise != "refuse":
-            return policy.otherwise
-        return policy.objective
+        return policy.otherwise if self.used_otherwise else policy.kind_name
+
+    @property
+    def shadow(self) -> Route | None:
+        """Where the request is mirrored to, as far as the budget goes."""
+        mirror = self.compiled.mirror
+        if mirror is None or not self.routes or not mirror.takes(self.request, self.available, self.routes[0]):
+            return None
+        return mirror.route
 
     def summary(self) -> str:
         """One line: the route chosen and by what, then each route dropped with the requirements it breaks."""
         kept = {route.name for route in self.routes}
-        parts = [f"{self.routes[0].name}: {self.objective} of {len(kept)}" if kept else "no route"]
+        parts = [f"{self.routes[0].name}: {self.ordered_by} of {len(kept)}" if kept else "no route"]
         if self.used_otherwise:
             parts.append("none qualified")
         for candidate in self.compiled.candidates:
@@ -92,13 +135,20 @@ class Decision:
         policy = self.compiled.policy
         return {
             "policy": policy.name,
-            "objective": policy.objective,
+            "kind": policy.kind_name if policy.kind is not None else "objective",
+            "objective": policy.objective if policy.kind is None else None,
             "otherwise": policy.otherwise,
             "unmeasured": policy.unmeasured,
             "evidence": policy.evidence,
             "used_otherwise": self.used_otherwise,
-            "request": {**asdict(self.request), "needs": sorted(self.request.needs)},
+            "request": {
+                **asdict(self.request),
+                "needs": sorted(self.request.needs),
+                "draw": f"{self.request.draw:016x}",
+            },
             "chosen": self.routes[0].name if self.routes else None,
+            "stick": self._explain_stick(),
+            "shadow": self._explain_shadow(),
             "routes": [self._explain(candidate) for candidate in self._in_order()],
         }
 
@@ -111,15 +161,36 @@ class Decision:
         serves = self.available is None or route.name in self.available
         serving = Finding("available", serves, "serving" if serves else "not serving: no replica is healthy")
         asked = [requirement.judge(route, self.request) for requirement in REQUEST_REQUIREMENTS]
-        return [*candidate.findings, *asked, serving]
+        return [*candidate.findings, *self._dealt(candidate), *asked, serving]
+
+    def _dealt(self, candidate: Candidate) -> list[Finding]:
+        """Where a route gets what it is dealt and stands in for no other."""
+        if candidate.route.name not in self.compiled.reserved:
+            return []
+        kept = candidate.route in self.routes
+        reason = "this session is dealt to it" if kept else "this session is not dealt to it, and it stands in for none"
+        return [Finding("share", kept, reason, candidate.figure.value, candidate.figure.run_id)]
+
+    def _explain_stick(self) -> dict[str, Any] | None:
+        policy, previous = self.compiled.policy, self.request.previous
+        if policy.stick is None:
+            return None
+        found = None if previous is None else self.compiled.stay(self.routes, previous, self.used_otherwise)
+        return {"margin": policy.stick.margin, "previous": previous, "reason": found.reason if found else None}
+
+    def _explain_shadow(self) -> dict[str, Any] | None:
+        mirror = self.compiled.mirror
+        if mirror is None:
+            return None
+        found = mirror.judge(self.request, self.available, self.routes[0] if self.routes else None)
+        return {**asdict(mirror.shadow), "mirrored": found.kept, "reason": found.reason}
 
     def _explain(self, candidate: Candidate) -> dict[str, Any]:
-        figure = candidate.otherwise_figure if self.used_otherwise else candidate.figure
         return {
             "route": candidate.route.name,
             "revision": candidate.route.revision.id,
             "kept": candidate.route in self.routes,
-            "objective": asdict(figure or candidate.figure),
+            "objective": asdict(candidate.figure_of(used_otherwise=self.used_otherwise)),
             "findings": [asdict(finding) for finding in self._findings(candidate)],
         }
 
@@ -139,20 +210,32 @@ def compile_policy(policy: Policy, routes: Iterable[Route], evidences: EvidenceB
 
 
 def _compiled(policy: Policy, routes: tuple[Route, ...], evidence: Evidence) -> CompiledPolicy:
-    ordered = order(policy.objective, policy, routes, evidence)
+    planned = plan(policy, routes, evidence)
     fallback = [] if policy.otherwise == "refuse" else order(policy.otherwise, policy, routes, evidence)
     figures = {route.name: figure for route, figure in fallback}
     candidates = tuple(
-        _candidate(policy, route, figure, figures.get(route.name), evidence) for route, figure in ordered
+        _candidate(policy, route, figure, figures.get(route.name), evidence) for route, figure in planned.figures
     )
     eligible = {candidate.route.name for candidate in candidates if candidate.eligible}
     return CompiledPolicy(
         policy,
         candidates,
         tuple(candidate.route for candidate in candidates if candidate.qualified),
-        tuple(route for route, _ in fallback if route.name in eligible),
+        tuple(route for route, _ in fallback if route.name in eligible - planned.reserved),
         any(route.languages is not None for route in routes),
+        seats=planned.seats,
+        reserved=planned.reserved,
+        mirror=_mirror(policy, routes, evidence),
     )
+
+
+def _mirror(policy: Policy, routes: Iterable[Route], evidence: Evidence) -> Mirror | None:
+    """Facts bind a shadow as they bind whoever answers; evidence is what it is there to gather."""
+    if policy.shadow is None:
+        return None
+    route = next(route for route in routes if route.name == policy.shadow.to)
+    facts = (requirement.judge(route, evidence) for requirement in policy.requirements if requirement.hard)
+    return Mirror.of(policy.name, policy.shadow, route, next((finding for finding in facts if not finding.kept), None))
 
 
 def decide(
@@ -171,6 +254,9 @@ def _candidate(
 ) -> Candidate:
     findings = []
     eligible = True
+    if policy.kind is not None and route.name not in policy.kind.routes:
+        findings.append(Finding("named", False, f"the policy names {listed(policy.kind.routes)}, and not this one"))
+        eligible = False
     for requirement in policy.requirements:
         finding = requirement.judge(route, evidence)
         if not finding.measured and policy.unmeasured == "allow":

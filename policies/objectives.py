@@ -12,7 +12,7 @@ from policies.policy import Measure, Objective, Policy
 from policies.requirements import pooled_languages, timed_scorecard
 from policies.scorecard import Evidence, Origin, Scorecard
 
-Unit = Literal["nanousd", "share", "ms", "score"]
+Unit = Literal["nanousd", "share", "ms", "score", "place"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,11 @@ class Policy:
     stick: Stick | None = None
 
     @property
+    def kind_name(self) -> str:
+        """Its kind's name, or its objective's."""
+        return self.objective if self.kind is None else self.kind.name
+
+    @property
     def gate(self) -> PassAt1 | None:
         """Its first requirement on correctness."""
         return next((requirement for requirement in self.requirements if isinstance(requirement, PassAt1)), None)

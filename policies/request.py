@@ -18,6 +18,10 @@ class RequestTraits:
     """The programming language that it is about, in lower case; None when that is not known."""
     needs: frozenset[Capability] = frozenset()
     """What its own fields ask for."""
+    draw: int = 0
+    """64 bits, the same for all requests of a session: where it is dealt out by share, this is its place."""
+    previous: str | None = None
+    """The route that answered its session last, where the policy asks."""
 
     @property
     def tokens(self) -> int:

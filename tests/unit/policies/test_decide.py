@@ -117,7 +117,7 @@ def test_otherwise_waives_evidence_but_never_facts(make_card: MakeCard) -> None:
     policy = Policy("p", "cheapest", (ResidencyIs("self_hosted"), GATE), otherwise="most_accurate")
     decision = decide(policy, [inside, outside], evidence, ANY)
     assert names(decision.routes) == ["inside"]
-    assert decision.used_otherwise and decision.objective == "most_accurate"
+    assert decision.used_otherwise and decision.ordered_by == "most_accurate"
     assert decision.summary() == ("inside: most_accurate of 1; none qualified; outside dropped by residency, pass_at_1")
 
 
@@ -150,7 +150,8 @@ def test_explanation_shows_every_route_figure_and_run_as_json(make_card: MakeCar
     policy = Policy("auto", "cheapest", (GATE, Latency("ttft_p99_ms", 2500, "humaneval+")))
     explained = json.loads(json.dumps(decide(policy, [CHEAP, DEAR], evidence, RequestTraits(5, 7, "python")).explain()))
     assert explained["chosen"] == "dear"
-    assert explained["request"] == {"input_tokens_estimate": 5, "max_tokens": 7, "language": "python", "needs": []}
+    traits = {"input_tokens_estimate": 5, "max_tokens": 7, "language": "python", "needs": []}
+    assert explained["request"] == {**traits, "draw": "0" * 16, "previous": None}
     assert [(row["route"], row["kept"]) for row in explained["routes"]] == [("dear", True), ("cheap", False)]
     gate = explained["routes"][1]["findings"][0]
     assert gate["requirement"] == "pass_at_1" and not gate["kept"] and gate["run_id"] == "r-1"
