@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from gateway.api import openai_error
 from gateway.control_admissions import admission_routes
+from gateway.control_feedback import feedback_routes
 from gateway.ledger.drain import Drain
 from gateway.problem import Problem
 from gateway.store.store import Store
@@ -53,6 +54,7 @@ def create_control(store: Store, drain: Drain, publish: Callable[[], Awaitable[S
             Route("/v1/requests", list_requests, methods=["GET"]),
             Route("/v1/requests/{id}", get_request, methods=["GET"]),
             *admission_routes(store, publish),
+            *feedback_routes(store, drain),
         ],
         exception_handlers={Problem: _refuse},
     )

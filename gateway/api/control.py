@@ -72,6 +72,15 @@ def control_api(control: ControlClient, limits: Limits) -> APIRouter:
     async def list_scorecards() -> Response:
         return await control.forward("GET", "/v1/scorecards")
 
+    @api.post("/v1/feedback")
+    async def add_feedback(request: Request) -> Response:
+        body = await read_body(request.scope, request.receive, limits.max_body_bytes, limits.receive_s)
+        return await control.forward("POST", "/v1/feedback", body)
+
+    @api.get("/v1/feedback")
+    async def online_scorecards() -> Response:
+        return await control.forward("GET", "/v1/feedback")
+
     @api.get("/v1/requests")
     async def list_requests(session: _Session, limit: _Limit = 100) -> Response:
         asked = urlencode({"session": attributed(session), "limit": limit})

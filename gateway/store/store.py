@@ -10,8 +10,9 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from gateway.feedback import Feedback, Tally
 from gateway.ledger.events import Event, Opened, Settled
-from gateway.store import admissions
+from gateway.store import admissions, feedback
 from gateway.store.migrate import upgrade
 from gateway.store.schema import requests, scorecards
 from policies.admission import Admission
@@ -77,6 +78,15 @@ class Store:
         """The audit, the newest first."""
         async with self._engine.connect() as connection:
             return await connection.run_sync(admissions.history, limit)
+
+    async def add_feedback(self, given: Feedback, at: float) -> None:
+        """The last verdict on a request counts. ``at`` is Unix seconds."""
+        async with self._engine.begin() as connection:
+            await connection.run_sync(feedback.add, given, at)
+
+    async def feedback_tallies(self) -> list[Tally]:
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(feedback.tallies)
 
     async def evidence(self) -> Snapshot:
         async with self._engine.connect() as connection:
