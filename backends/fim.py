@@ -22,7 +22,7 @@ class FimTemplate:
 
 _GRANITE_4_STOPS = ("<|end_of_text|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fim_pad|>")
 TEMPLATES: Mapping[str, FimTemplate] = {
-    # github.com/QwenLM/Qwen3-Coder, "File-Level Code Completion (Fill-In-The-Middle)"
+    # github.com/QwenLM/Qwen3-Coder, "Fill in the middle" (Qwen 3 does well with it outside of a turn, too: llama.cpp)
     "qwen-coder": FimTemplate(
         "<|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|>",
         (

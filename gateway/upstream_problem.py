@@ -36,8 +36,10 @@ def _of_status(error: BackendError, status: int, retry_after: float | None) -> P
     if status == 429:
         message = "The model server limits its rate. Wait as Retry-After says."
         return Problem(429, "upstream_rate_limit", message, retry_after=retry_after, passthrough=passthrough)
-    if status in (503, 529):
-        return Problem(status, "upstream_unavailable", f"{error}.", retry_after=retry_after or 1)
+    if status == 529:
+        return Problem(529, "upstream_unavailable", f"{error}.", retry_after=retry_after or 1, passthrough=passthrough)
+    if status == 503:
+        return Problem(503, "upstream_unavailable", f"{error}.", retry_after=retry_after or 1)
     return Problem(502, "upstream_error", f"The model server failed: {error}.", retry_after=retry_after or 1)
 
 

@@ -1,5 +1,7 @@
 """Problems in Anthropic's error shape, whole and as a stream event."""
 
+from typing import Literal
+
 import msgspec
 
 from gateway.api import openai_error
@@ -28,10 +30,28 @@ def body(problem: Problem) -> bytes:
 
 def response(problem: Problem) -> tuple[int, Headers, bytes]:
     """Status, headers and body of a problem's answer."""
-    status, headers, passed = openai_error.response(problem)
-    return status, headers, passed if problem.passthrough else body(problem)
+    if (passed := problem.passthrough) is not None:
+        return problem.status, openai_error.headers(problem, passed.content_type), passed.body
+    return problem.status, openai_error.headers(problem, "application/json"), body(problem)
 
 
 def event(problem: Problem) -> bytes:
-    """An error event for a stream that has begun. No ``message_stop`` follows it."""
-    return b"event: error\ndata: " + body(problem) + b"\n\n"
+    """An error event for a stream that has begun, the provider's own where it said so. No ``message_stop`` follows."""
+    return b"event: error\ndata: " + (_theirs(problem) or body(problem)) + b"\n\n"
+
+
+class _Error(msgspec.Struct):
+    """As the wire has it, whole or in a stream."""
+
+    type: Literal["error"]
+
+
+def _theirs(problem: Problem) -> bytes | None:
+    """On one line; None where the upstream's words are not of this wire."""
+    if problem.passthrough is None:
+        return None
+    try:
+        msgspec.json.decode(problem.passthrough.body, type=_Error)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return msgspec.json.format(problem.passthrough.body, indent=-1)

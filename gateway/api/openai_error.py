@@ -19,26 +19,36 @@ _TYPES = {
     504: "timeout_error",
 }
 _AGAIN_LATER = frozenset((429, 503, 529))
+_OVERLOADED = 529
+"""Anthropic's own. OpenAI says 503 with a code of its own for it, at which Codex stops instead of trying 30 times."""
 
 
 def body(problem: Problem) -> bytes:
     """``{"error": {"message", "type", "param", "code"}}`` as the SDKs read it."""
     kind = _TYPES.get(problem.status, "invalid_request_error" if problem.status < 500 else "upstream_error")
-    error = {"message": problem.message, "type": kind, "param": problem.param, "code": problem.code}
+    code = "server_is_overloaded" if problem.status == _OVERLOADED else problem.code
+    error = {"message": problem.message, "type": kind, "param": problem.param, "code": code}
     return msgspec.json.encode({"error": error})
 
 
 def response(problem: Problem) -> tuple[int, Headers, bytes]:
     """Status, headers and body of a problem's answer."""
-    passed = problem.passthrough
-    content_type = passed.content_type if passed else "application/json"
-    headers = [(b"content-type", content_type.encode("latin-1", "replace"))]
+    if problem.status == _OVERLOADED:
+        return 503, headers(problem, "application/json"), body(problem)
+    if (passed := problem.passthrough) is not None:
+        return problem.status, headers(problem, passed.content_type), passed.body
+    return problem.status, headers(problem, "application/json"), body(problem)
+
+
+def headers(problem: Problem, content_type: str) -> Headers:
+    """Of a problem's answer, on every wire."""
+    told = [(b"content-type", content_type.encode("latin-1", "replace"))]
     retry_after = problem.retry_after
     if retry_after is None and problem.status in _AGAIN_LATER:
         retry_after = 1.0  # clients without a hint retry at once and all together
     if retry_after is not None:
-        headers.append((b"retry-after", str(max(1, math.ceil(retry_after))).encode()))
-    return problem.status, headers, passed.body if passed else body(problem)
+        told.append((b"retry-after", str(max(1, math.ceil(retry_after))).encode()))
+    return told
 
 
 def event(problem: Problem) -> bytes:

@@ -21,7 +21,7 @@ WORDS = (text("one two three four five six"),)
         ("not_found_error", 502, "upstream_error", 1),
         ("rate_limit_error", 429, "rate_limit_error", 3),
         ("api_error", 502, "upstream_error", 3),
-        ("overloaded_error", 529, "upstream_unavailable", 3),
+        ("overloaded_error", 503, "server_is_overloaded", 3),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
