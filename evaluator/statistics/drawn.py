@@ -12,10 +12,10 @@ from math import exp, inf, log
 Values = Mapping[float, int]
 """Values in [0, 1], each with how often it was drawn."""
 
-_BETS = (1 / 8, 1 / 4, 1 / 2, 1, 2)
-_BOLDEST = 0.9
+BETS = (1 / 8, 1 / 4, 1 / 2, 1, 2)
+BOLDEST = 0.9
 """The largest share of a capital at stake."""
-_BISECTIONS = 30
+BISECTIONS = 30
 
 
 def log_capital(values: Values, mean: float) -> float:
@@ -26,8 +26,8 @@ def log_capital(values: Values, mean: float) -> float:
     if mean <= 0:
         return inf if any(value > 0 for value in values) else 0.0
     ends = []
-    for bet in _BETS:
-        stake = bet if bet * mean < _BOLDEST else _BOLDEST / mean
+    for bet in BETS:
+        stake = bet if bet * mean < BOLDEST else BOLDEST / mean
         ends.append(sum(count * log(1 + stake * (value - mean)) for value, count in values.items()))
     most = max(ends)
     return most + log(sum(exp(end - most) for end in ends) / len(ends))
@@ -58,7 +58,7 @@ def mirrored(values: Values) -> dict[float, int]:
 
 def _last(refuted: Callable[[float], bool]) -> float:
     low, high = 0.0, 1.0
-    for _ in range(_BISECTIONS):
+    for _ in range(BISECTIONS):
         middle = (low + high) / 2
         low, high = (middle, high) if refuted(middle) else (low, middle)
     return low

@@ -3,7 +3,8 @@
 import fcntl
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +17,23 @@ from evaluator.store.records import Outcome, Sample
 
 class RunBusy(Exception):
     """Another process is working on the same run."""
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The folder, made where it is missing, belongs to this process while the body runs.
+
+    Raises RunBusy while another holds it; a killed one holds nothing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    hold = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise RunBusy(f"another process is working in {folder}") from error
+    finally:
+        os.close(hold)
 
 
 class RunFolder:

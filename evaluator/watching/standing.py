@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from evaluator.statistics import drawn
 from evaluator.statistics.detector import Detector
 from evaluator.watching.baseline import Baseline
-from policies.admission import State
+from policies.admission import Admission, State
 
 AVERAGE_RUN_LENGTH = 40_000.0
 MOST_UNSCORED_SHARE = 0.02
 """As in a gate on a whole run: with more of them no route is admitted."""
 _FAILING = 20
+HIGHEST = 0.999
+"""A reference that can still be missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,10 @@ class Gate:
     language: str | None
     at_least: float
     confidence: float
+
+    @classmethod
+    def of(cls, row: Admission) -> "Gate":
+        return cls(row.suite, row.language, row.at_least, row.confidence)
 
     @property
     def risk(self) -> float:
@@ -65,11 +71,10 @@ class Standing:
         self,
         gate: Gate,
         tasks: Mapping[str, Sequence[str]],
-        state: State | None = None,
         average_run_length: float = AVERAGE_RUN_LENGTH,
     ) -> None:
         self.gate = gate
-        self.state = state
+        self.state: State | None = None
         self._tasks = tasks
         self._average_run_length = average_run_length
         self._begin()
@@ -96,17 +101,22 @@ class Standing:
         """The detector's."""
         return self._detector.level
 
+    @property
+    def reference(self) -> float:
+        """What it was shown to reach, the bar at least: less than this is worse than it was."""
+        return self._reference
+
     def bounds(self) -> tuple[float, float]:
         """The lower one at the gate's risk, the upper one at half of it: true at all times at once."""
         return drawn.lower(self._values, self.gate.risk), drawn.upper(self._values, self.gate.risk / 2)
 
-    def take(self, draw: Sequence[Draw]) -> Change | None:
-        """One task of each language of the gate."""
+    def add(self, draw: Sequence[Draw]) -> None:
+        """One task of each language of the gate; :meth:`decided` says what follows."""
         if self.state == "demoted":
-            return None
+            return
         if any(each.passed is None for each in draw):
             self._unscored += 1
-            return None
+            return
         shares = self._baseline.shares
         value = round(sum(shares[each.language] for each in draw if each.passed), 9)
         expected = sum(shares[each.language] * self._baseline.expected(each.language, each.task_id) for each in draw)
@@ -114,8 +124,13 @@ class Standing:
         self._values[value] += 1
         for each in draw:
             self._count(each)
-        self._reference = max(self._reference, min(drawn.lower(self._values, self.gate.risk / 4), _HIGHEST))
-        return self._decided()
+        self._reference = max(self._reference, min(drawn.lower(self._values, self.gate.risk / 4), HIGHEST))
+
+    def follow(self, state: State) -> None:
+        """It changed so at this point, as was recorded."""
+        self.state = state
+        if state != "admitted":
+            self._begin()
 
     def rest_is_over(self) -> Change:
         """A demoted route is asked again, from nothing."""
@@ -126,8 +141,11 @@ class Standing:
             self._failed[draw.task_id] = self._baseline.passed_before(draw.task_id)
         self._baseline.add(draw.language, draw.task_id, bool(draw.passed))
 
-    def _decided(self) -> Change | None:
+    def decided(self) -> Change | None:
+        """To be asked after each draw: every answer holds at all times at once."""
         gate = self.gate
+        if self.state == "demoted" or not self.draws:
+            return None
         if drawn.shows_below(self._values, gate.at_least, gate.risk / 2):
             return self._to("demoted", f"its upper bound {self.bounds()[1]:.3f} is below {gate.at_least:g}")
         if self._detector.has_fired:
@@ -151,11 +169,5 @@ class Standing:
         mean = "nothing drawn" if self.mean is None else f"{self.mean:.3f} over {self.draws} draws"
         reason = f"{self.gate}: {why} ({mean})"
         change = Change(self.state, state, reason, low, high, self.draws, tuple(failing))
-        self.state = state
-        if state != "admitted":
-            self._begin()
+        self.follow(state)
         return change
-
-
-_HIGHEST = 0.999
-"""A reference that can still be missed."""

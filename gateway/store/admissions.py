@@ -47,7 +47,7 @@ def newest_version(connection: Connection) -> int:
 def _is_in_force(connection: Connection, row: Admission) -> bool:
     here = (admissions.c[name].is_not_distinct_from(getattr(row, name)) for name in _GATE)
     newest = _read(connection, select(admissions.c.admission).where(*here).order_by(admissions.c.id.desc()).limit(1))
-    return bool(newest) and newest[0].state == row.state
+    return any((last.state, last.confidence) == (row.state, row.confidence) for last in newest)
 
 
 def _read(connection: Connection, query: Select[Any]) -> tuple[Admission, ...]:
