@@ -7,7 +7,7 @@ from math import fsum
 
 @dataclass(slots=True)
 class _Totals:
-    """Of a language. ``of_passes`` is the sum over its tasks of passes / (draws + 1), ``of_mean`` that of 1 / (draws + 1)."""
+    """Of a language; sums over its tasks: ``of_passes`` of passes / (draws + 1), ``of_mean`` of 1 / (draws + 1)."""
 
     passes: int = 0
     draws: int = 0
