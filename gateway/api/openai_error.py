@@ -20,7 +20,7 @@ _TYPES = {
 }
 _AGAIN_LATER = frozenset((429, 503, 529))
 _OVERLOADED = 529
-"""Anthropic's own. OpenAI says 503 with a code of its own for it, at which Codex stops instead of trying 30 times."""
+"""Anthropic's own. OpenAI says 503 for it, with a code of its own, which Codex shows as "at capacity"."""
 
 
 def body(problem: Problem) -> bytes:

@@ -11,7 +11,8 @@ from tests.clients.houses import House
 from tests.clients.scripted_model import Trouble
 
 _MOST = 100
-"""Requests that reach an upstream. Codex makes 30 where each is refused, and the gateway tries each three times."""
+"""Requests that reach an upstream. Codex makes 30 where each is refused with a status over 499, whatever is said with
+it, and the gateway tries each three times."""
 _FEW_RETRIES = {"CLAUDE_CODE_MAX_RETRIES": "2"}
 """Ten otherwise, which take it minutes."""
 _KILLED = 128
@@ -37,10 +38,14 @@ def test_an_agent_ends(agent: Agent, trouble: Trouble, vllm: House, programs: Pr
     leaves_nothing_half_done(desk)
 
 
+@pytest.mark.parametrize("trouble", ["cut", "refused"])
 @pytest.mark.parametrize("agent", [CODEX, CLAUDE_CODE, OPENCODE], ids=str)
-def test_an_agent_on_claude_ends(agent: Agent, claude: House, programs: Programs, tmp_path: Path) -> None:
+def test_an_agent_on_claude_ends(
+    agent: Agent, trouble: Trouble, claude: House, programs: Programs, tmp_path: Path
+) -> None:
+    """It is refused with 529, which is Anthropic's own word for too much to do."""
     desk = Desk(tmp_path, claude.gateway, programs)
-    suffer(agent, "cut", claude, desk)
+    suffer(agent, trouble, claude, desk)
     leaves_nothing_half_done(desk)
 
 

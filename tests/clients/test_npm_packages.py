@@ -25,10 +25,6 @@ def run(loop: str, house: House, programs: Programs, folder: Path) -> None:
     assert [(asked.results, asked.body["stream"]) for asked in house.asked()] == [(0, True), (1, True)]
 
 
-@pytest.mark.parametrize("loop", ["chat", "messages"])
+@pytest.mark.parametrize("loop", ["chat", "responses", "messages"])
 def test_a_loop_writes_a_file(loop: str, house: House, programs: Programs, tmp_path: Path) -> None:
     run(loop, house, programs, tmp_path)
-
-
-def test_a_loop_of_responses_writes_a_file(vllm: House, programs: Programs, tmp_path: Path) -> None:
-    run("responses", vllm, programs, tmp_path)

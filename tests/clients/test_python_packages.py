@@ -98,7 +98,7 @@ def test_a_loop_writes_a_file(
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("loop", [chat, messages])
+@pytest.mark.parametrize("loop", [chat, responses, messages])
 def test_a_loop_writes_a_file_through_claude(
     claude: House, surroundings: Callable[[House], None], loop: Callable[[], str], tmp_path: Path
 ) -> None:
