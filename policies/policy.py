@@ -6,6 +6,7 @@ from typing import Literal
 from policies.kinds import Kind, Shadow, Stick
 from policies.requirements import PassAt1, Requirement
 from policies.scorecard import Origin
+from policies.verify import Verification
 
 Measure = Literal["cheapest", "cheapest_per_solved_task", "most_accurate", "fastest"]
 Objective = Literal[Measure, "weighted"]
@@ -35,6 +36,7 @@ class Policy:
     """Which routes it picks from, and how. None: from all, by ``objective``, which counts for nothing else."""
     shadow: Shadow | None = None
     stick: Stick | None = None
+    verify: Verification | None = None
 
     @property
     def kind_name(self) -> str:
