@@ -109,6 +109,7 @@ def create_app(
     )
     app.state.serving = False
     app.state.fleet = parts.fleet
+    app.state.sessions = parts.router.sessions
 
     def all_metrics() -> CollectorRegistry:
         registry = scrape()
@@ -135,7 +136,8 @@ def _parts(config: Config, runtime: Runtime, spool: Spool, metrics: Metrics, bef
     observer = make_observer(metrics, config.telemetry, os.environ)
     fleet = _fleet(config, before.state.fleet if before is not None else None)
     fleet.on_placed = metrics.placed
-    router = Router(fleet, config.policies, config.aliases)
+    sessions = before.state.sessions if before is not None else None
+    router = Router(fleet, config.policies, config.aliases, sessions)
     cache = _cache(config, runtime, metrics)
     return _Parts(
         observer=observer,

@@ -119,7 +119,7 @@ class Pipeline:
 
         The caller reads ``passage.reader`` and then calls ``close(passage)``, whatever happened.
         """
-        choice = self._router.choose(asked.model, asked.traits, asked.call.fields)
+        choice = self._router.choose(asked.model, asked.traits, asked.call)
         account = Account(
             self._spool,
             observation,
@@ -235,6 +235,8 @@ class Pipeline:
             del self._flights[trip.key]
         flight.cost_nanousd = spent.cost_nanousd
         flight.end(problem)
+        if problem is None and flight.head is not None:
+            self._router.answered(trip.choice, flight.head.route)
         asyncio.get_running_loop().call_soon(_write_down, flight, trip, spent)  # the readers go first
 
     def _keep(self, flight: Flight, trip: _Trip) -> None:

@@ -1,15 +1,16 @@
 """From the ``model`` that a client names to the routes to try: a pinned route, or a policy weighed on the evidence."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-import msgspec
-
+from backends.backend import Call
 from backends.route import Route
 from gateway.fleet import Fleet
 from gateway.problem import Problem
 from gateway.request_language import language_of
+from gateway.sticky import Sessions, draw_of, place_of, place_of_session
 from policies.decide import CompiledPolicy, Decision, compile_policy
+from policies.mirror import Mirror
 from policies.policy import Policy
 from policies.request import RequestTraits
 from policies.requirements import listed
@@ -17,7 +18,6 @@ from policies.snapshot import Snapshot
 from policies.verify import Verification
 
 PINNED = "pinned"
-_NO_FIELDS: Mapping[str, msgspec.Raw] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,26 @@ class Choice:
     language: str | None = None
     """The request's, where it is known, whatever it calls it."""
     verify: Verification | None = None
+    place: bytes | None = field(default=None, repr=False)
+    """The session's, where the policy sticks to the route that answered it last."""
+    mirror: Mirror | None = None
+    """Where it is mirrored to, once it is answered."""
 
 
 class Router:
     """Holds every policy compiled against the current fleet and evidence; compiled anew when either changes."""
 
-    def __init__(self, fleet: Fleet, policies: Mapping[str, Policy], aliases: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        policies: Mapping[str, Policy],
+        aliases: Mapping[str, str],
+        sessions: Sessions | None = None,
+    ) -> None:
         self._fleet = fleet
         self._policies = policies
         self.aliases = aliases
+        self.sessions = Sessions() if sessions is None else sessions
         self.evidence = Snapshot()
         self._compiled: dict[str, CompiledPolicy] = {}
         fleet.on_change = self._compile
@@ -55,29 +66,38 @@ class Router:
         self.evidence = evidence
         self._compile()
 
-    def choose(self, model: str, traits: RequestTraits, fields: Mapping[str, msgspec.Raw] = _NO_FIELDS) -> Choice:
+    def choose(self, model: str, traits: RequestTraits, call: Call) -> Choice:
         """Raises ``Problem``: 404 for an unknown name, 400 for what a pinned route lacks, 503 if no route qualifies."""
         name = self.aliases.get(model, model)
         if name in self._fleet.routes:
             return Choice(PINNED, (_able(self._fleet.routes[name], traits),), traits.language)
-        traits = self._with_language(name, traits, fields)
-        decision = self.decide(name, traits)
+        compiled = self._policy(name)
+        traits = _with_language(compiled, traits, call)
+        place = place_of(call) if compiled.asks_session else None
+        if place is not None:
+            traits = replace(traits, draw=draw_of(place), previous=self.sessions.route(name, place))
+        decision = compiled.decide(traits, self._fleet.available)
         if not decision.routes:
             raise Problem(503, "no_route_qualifies", f"policy '{name}' has no route for this: {decision.summary()}")
-        return Choice(name, decision.routes, traits.language, decision.compiled.policy.verify)
+        policy = decision.compiled.policy
+        if place is None:
+            return Choice(name, decision.routes, traits.language, policy.verify)
+        mirror = decision.compiled.mirror if decision.shadow is not None else None
+        kept = place if policy.stick is not None else None
+        return Choice(name, decision.routes, traits.language, policy.verify, kept, mirror)
+
+    def answered(self, choice: Choice, route: Route) -> None:
+        """A policy that sticks remembers it."""
+        if choice.place is not None:
+            self.sessions.answered(choice.policy, choice.place, route.name)
 
     def decide(self, policy: str, traits: RequestTraits) -> Decision:
-        compiled = self._compiled.get(policy)
-        if compiled is None:
-            raise self._unknown(policy)
-        return compiled.decide(traits, self._fleet.available)
+        return self._policy(policy).decide(traits, self._fleet.available)
 
-    def _with_language(self, policy: str, traits: RequestTraits, fields: Mapping[str, msgspec.Raw]) -> RequestTraits:
-        """Looks for the language only where a decision can depend on it, and the client did not say it."""
-        compiled = self._compiled.get(policy)
-        if traits.language is not None or compiled is None or not compiled.asks_language:
-            return traits
-        return replace(traits, language=language_of(fields))
+    def in_session(self, policy: str, traits: RequestTraits, session: str) -> RequestTraits:
+        """As a request of this session is decided: where it is dealt, and which route this worker saw answer it."""
+        place = place_of_session(session)
+        return replace(traits, draw=draw_of(place), previous=self.sessions.route(policy, place))
 
     def names(self) -> list[str]:
         """What ``model`` may be: serving routes, then the other routes, policies and aliases."""
@@ -90,10 +110,23 @@ class Router:
             name: compile_policy(policy, routes, self.evidence) for name, policy in self._policies.items()
         }
 
+    def _policy(self, name: str) -> CompiledPolicy:
+        compiled = self._compiled.get(name)
+        if compiled is None:
+            raise self._unknown(name)
+        return compiled
+
     def _unknown(self, model: str) -> Problem:
         shown = model if len(model) <= 100 else model[:100] + "…"
         message = f"The model {shown!r} does not exist. Available: {', '.join(self.names())}"
         return Problem(404, "model_not_found", message, param="model")
+
+
+def _with_language(compiled: CompiledPolicy, traits: RequestTraits, call: Call) -> RequestTraits:
+    """Looks for the language only where a decision can depend on it, and the client did not say it."""
+    if traits.language is not None or not compiled.asks_language:
+        return traits
+    return replace(traits, language=language_of(call.fields))
 
 
 def _able(route: Route, traits: RequestTraits) -> Route:

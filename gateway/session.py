@@ -91,7 +91,16 @@ def conversation_of(call: Call) -> Conversation | None:
     return Conversation("session", (session, *(prompt.marks if prompt else ())), session)
 
 
-def _of_prompt(said: "blake2b", call: Call) -> Conversation | None:
+def opening_of(call: Call) -> bytes | None:
+    """``conversation_of(call).opening``, without a look at what was said since; of a named session on any wire."""
+    said = blake2b((call.session or "").encode(), digest_size=_DIGEST)
+    if call.session is not None:
+        return said.digest()
+    beginning = _of_prompt(said, call, opening_only=True) if call.wire in _PROMPTS else None
+    return beginning.opening if beginning is not None else None
+
+
+def _of_prompt(said: "blake2b", call: Call, *, opening_only: bool = False) -> Conversation | None:
     before, main = _PROMPTS[call.wire]
     if main not in call.fields:
         return None
@@ -101,12 +110,15 @@ def _of_prompt(said: "blake2b", call: Call) -> Conversation | None:
         turns = _decode_turns(call.fields[main])
     except (msgspec.DecodeError, RecursionError):
         text = _text(call.fields[main])
-        return _of_text(said, text.encode("utf-8", "replace")) if text else None
+        data = text.encode("utf-8", "replace") if text else b""
+        return _of_text(said, data[:_BLOCK] if opening_only else data)
+    if opening_only:
+        turns = turns[: _before_the_answer(turns)]
     return _of_turns(said, turns) if turns else None
 
 
 def _of_turns(said: "blake2b", turns: Sequence[msgspec.Raw]) -> Conversation:
-    first = max(1, sum(1 for _ in takewhile(_is_before_the_answer, turns)))
+    first = _before_the_answer(turns)
     marks: list[bytes] = []
     opening = b""
     for number, turn in enumerate(turns, 1):
@@ -116,6 +128,11 @@ def _of_turns(said: "blake2b", turns: Sequence[msgspec.Raw]) -> Conversation:
         if number > len(turns) - _MOST_MARKS:
             marks.append(said.digest())
     return Conversation("turns", marks, opening)
+
+
+def _before_the_answer(turns: Sequence[msgspec.Raw]) -> int:
+    """Turns, at least one."""
+    return max(1, sum(1 for _ in takewhile(_is_before_the_answer, turns)))
 
 
 def _of_text(said: "blake2b", text: bytes) -> Conversation | None:

@@ -1,5 +1,6 @@
 """``GET /v1/policies/{name:path}/explain``: every route, kept or dropped, and why, for a request of these traits."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -24,6 +25,8 @@ def policies_api(router: Router) -> APIRouter:
         input_tokens: _Tokens = 0,
         max_tokens: _Tokens | None = None,
         needs: _Needs = (),
+        session: str | None = None,
+        previous: str | None = None,
     ) -> dict[str, Any]:
         target = router.aliases.get(name, name)
         if target not in router.policies:
@@ -31,6 +34,10 @@ def policies_api(router: Router) -> APIRouter:
             raise Problem(404, "policy_not_found", f"There is no policy {name[:100]!r}. Policies: {known}")
         spoken = canonical(language) if language else None
         traits = RequestTraits(input_tokens, max_tokens, spoken, frozenset(needs))
+        if session is not None:
+            traits = router.in_session(target, traits, session)
+        if previous is not None:
+            traits = replace(traits, previous=previous)
         return router.decide(target, traits).explain()
 
     return api

@@ -16,6 +16,7 @@ from gateway.cli.table import wrapped
 from gateway.config import ConfigError, load_config
 from gateway.config.names import did_you_mean
 from gateway.config.presets import PRESETS
+from gateway.sticky import draw_of, place_of_session
 from policies.decide import decide
 from policies.languages import canonical
 from policies.request import RequestTraits
@@ -41,6 +42,8 @@ def command() -> None:
     type=click.Choice(get_args(Capability)),
     help="Decide for a request that asks for this; may be given several times.",
 )
+@click.option("--session", metavar="ID", help="Decide for the session of this id, where the policy goes by it.")
+@click.option("--previous", metavar="ROUTE", help="Decide for a session that this route answered last.")
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
@@ -114,6 +117,8 @@ def _offline(
     input_tokens: int = 0,
     max_tokens: int | None = None,
     needs: tuple[Capability, ...] = (),
+    session: str | None = None,
+    previous: str | None = None,
 ) -> dict[str, Any]:
     try:
         config = load_config(file)
@@ -123,7 +128,8 @@ def _offline(
     if policy is None:
         raise ConfigFailure(f"{file} has no policy '{name}'; {did_you_mean(name, config.policies)}")
     spoken = canonical(language) if language else None
-    traits = RequestTraits(input_tokens, max_tokens, spoken, frozenset(needs))
+    draw = draw_of(place_of_session(session)) if session is not None else 0
+    traits = RequestTraits(input_tokens, max_tokens, spoken, frozenset(needs), draw, previous)
     return decide(policy, config.routes.values(), Snapshot.decode(_PUBLISHED.read_bytes()), traits).explain()
 
 

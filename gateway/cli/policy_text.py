@@ -15,7 +15,7 @@ _INDENT = " " * 12
 def explanation_lines(explanation: dict[str, Any]) -> Iterator[str]:
     otherwise = explanation["otherwise"]
     when_none = "refuse the request" if otherwise == "refuse" else otherwise
-    yield f"policy {explanation['policy']}: {explanation['objective']}"
+    yield f"policy {explanation['policy']}: {explanation['objective'] or explanation['kind']}"
     yield f"  when no route keeps every requirement: {when_none}; unmeasured routes: {explanation['unmeasured']}"
     if explanation["evidence"] == "published":
         yield "  goes by published figures, and by no measured ones"
@@ -26,6 +26,10 @@ def explanation_lines(explanation: dict[str, Any]) -> Iterator[str]:
     yield f"request: {request['input_tokens_estimate']:,} tokens in, {max_tokens}, language {language}{needs}"
     if explanation["used_otherwise"]:
         yield f"no route keeps every requirement, so requirements on evidence are waived: {otherwise}"
+    if (stick := explanation["stick"]) is not None and stick["reason"] is not None:
+        yield wrapped(f"within its session: {stick['reason']}", "", "  ")
+    if (shadow := explanation["shadow"]) is not None:
+        yield wrapped(f"shadow: {shadow['reason']}", "", "  ")
     for route in explanation["routes"]:
         yield ""
         yield from _route_lines(route, route["route"] == explanation["chosen"])
@@ -45,11 +49,18 @@ def _route_lines(route: dict[str, Any], chosen: bool) -> Iterator[str]:
 def _figure(figure: dict[str, Any]) -> str:
     value, meaning = figure["value"], figure["meaning"]
     if value is None:
-        return f"unmeasured: {meaning}"
-    shown = {"nanousd": dollars, "share": share, "ms": milliseconds, "score": _score}[figure["unit"]](value)
+        return f"none {meaning}" if meaning.startswith("of the sessions") else f"unmeasured: {meaning}"
+    shown = _SHOWN[figure["unit"]](value)
     source = "; run" if figure["origin"] == "measured" else "; published, not measured:"
     return f"{shown} {meaning}" + (f"{source} {figure['run_id']}" if figure["run_id"] else "")
 
 
 def _score(value: float) -> str:
     return f"score {value:.3f} (less is better)"
+
+
+def _place(value: float) -> str:
+    return f"place {value:.0f}"
+
+
+_SHOWN = {"nanousd": dollars, "share": share, "ms": milliseconds, "score": _score, "place": _place}
