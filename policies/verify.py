@@ -44,6 +44,8 @@ class Question:
     """Of its last turn, the user's; or the prompt that is to be gone on with."""
     language: str | None = None
     """The programming language, where it is known."""
+    continues: bool = False
+    """An answer goes on where the text ends."""
 
 
 @dataclass(frozen=True, slots=True)

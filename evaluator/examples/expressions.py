@@ -12,6 +12,16 @@ _LONGEST = 8 * 1024
 _UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
+def parses(program: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(program)
+    except _UNPARSABLE:
+        return False
+    return True
+
+
 def parsed(source: str) -> ast.expr | None:
     if len(source) > _LONGEST:
         return None

@@ -6,8 +6,10 @@ only plain values pass between them, and the code can neither see the examples n
 
 import asyncio
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from evaluator.examples.expressions import parses
 from evaluator.examples.find import Examples, find
 from evaluator.judging.extract import extract
 from evaluator.languages import secret_word
@@ -60,7 +62,10 @@ def attempt(number, example):
 
 
 class ExamplesVerifier:
-    """``run_seconds`` and ``wait_seconds``: after the first the code has failed, after the second it is unknown."""
+    """``run_seconds`` and ``wait_seconds``: after the first the code has failed, after the second it is unknown.
+
+    Text is parsed beside the event loop, one at a time: more would not be faster.
+    """
 
     def __init__(
         self, sandbox: Sandbox, *, run_seconds: float = RUN_SECONDS, wait_seconds: float = WAIT_SECONDS
@@ -68,12 +73,13 @@ class ExamplesVerifier:
         self._sandbox = sandbox
         self._run_seconds = run_seconds
         self._wait_seconds = wait_seconds
+        self.thread = ThreadPoolExecutor(1, "examples")
 
     async def check(self, question: Question, rule: Verification) -> "ExamplesCheck | None":
         if question.language not in (None, "python"):
             return None
-        examples = await asyncio.to_thread(find, question.text)
-        return None if examples is None else ExamplesCheck(self, examples)
+        examples = await asyncio.get_running_loop().run_in_executor(self.thread, find, question.text)
+        return None if examples is None else ExamplesCheck(self, examples, question.continues)
 
     async def passed(self, code: str, examples: Examples) -> int:
         """How many of the examples. Raises ``SandboxError``, and ``TimeoutError`` where the code takes too long."""
@@ -111,11 +117,13 @@ class _TooSlow(Exception):
 class ExamplesCheck:
     verifier: ExamplesVerifier
     examples: Examples
+    continues: bool
+    """An answer goes on where the request's text ends."""
 
     async def look(self, said: Said) -> Found:
         if len(said.text) > LONGEST_ANSWER:
             return Found("skipped")
-        code = await asyncio.to_thread(_code, said.text, self.examples)
+        code = await asyncio.get_running_loop().run_in_executor(self.verifier.thread, self._code, said.text)
         if code is None:
             return Found("skipped")
         try:
@@ -127,10 +135,12 @@ class ExamplesCheck:
         shown = len(self.examples.tests)
         return Found("passed" if passed == shown else "failed", passed / shown)
 
-
-def _code(answer: str, examples: Examples) -> str | None:
-    """The answer's program, found as for a sample that is judged; None where it holds no code."""
-    return extract(answer, Task("", "python", examples.prompt, examples.entry_point, "", TestsCheck("", "", 0)))
+    def _code(self, answer: str) -> str | None:
+        """The answer's program, found as for a sample that is judged; None where it holds no code."""
+        prompt = self.examples.prompt
+        if self.continues and parses(prompt + answer):
+            return prompt + answer
+        return extract(answer, Task("", "python", prompt, self.examples.entry_point, "", TestsCheck("", "", 0)))
 
 
 def _program(code: str, examples: Examples, word: str) -> Program:

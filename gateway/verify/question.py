@@ -20,8 +20,9 @@ def question_of(call: Call) -> Question | None:
     """None where the last word is not the user's, or is more than text, or where several answers are asked for."""
     if any(_value(call, name) not in (None, 1) for name in _SEVERAL) or any(_value(call, n) for n in _UNCHECKED):
         return None
-    text = _prompt(call) if call.wire == "completions" else _last_turn(call)
-    return Question(text, language_of(call.fields)) if text else None
+    continues = call.wire == "completions"
+    text = _prompt(call) if continues else _last_turn(call)
+    return Question(text, language_of(call.fields), continues) if text else None
 
 
 def _prompt(call: Call) -> str | None:
