@@ -186,6 +186,10 @@ def _verifiers(config: Config) -> dict[Form, Verifier]:
         from evaluator.sandbox import Remote  # noqa: PLC0415
 
         verifiers["examples"] = ExamplesVerifier(Remote(config.sandboxd))
+    if "syntax" in forms:
+        from evaluator.syntax import SyntaxVerifier  # noqa: PLC0415
+
+        verifiers["syntax"] = SyntaxVerifier()
     if "confidence" in forms:
         verifiers["confidence"] = ConfidenceVerifier()
     return verifiers
