@@ -94,7 +94,7 @@ class _Reading:
 async def read_stream(chunks: AsyncIterator[bytes], headers: Mapping[str, str], started: float) -> Answer:
     """Reads chunks until ``[DONE]``. Raises BrokenAnswer after an error event, or an end without a finish reason."""
     reading = _Reading(started)
-    async for data in _events(chunks):
+    async for data in events(chunks):
         if data == b"[DONE]":
             break
         reading.take(_decoded(data))
@@ -119,7 +119,8 @@ def read_whole(body: bytes, headers: Mapping[str, str], started: float) -> Answe
     )
 
 
-async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The data of each event of a stream. Raises BrokenAnswer."""
     framer = Framer()
     async for chunk in chunks:
         try:

@@ -4,60 +4,31 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import httpx
 
-from evaluator.replaying.answer import Answer, BrokenAnswer, read_stream, read_whole
-from evaluator.replaying.prompt import chat_messages
+from evaluator.replaying.answer import Answer, BrokenAnswer
+from evaluator.replaying.calls import CallFailed, Refused, Unreachable, failure
+from evaluator.replaying.prompt import question
+from evaluator.replaying.wires import CHAT, RESPONSES, Form, Sampling, Wire
 from policies.scorecard import Scorecard
 
-CacheMode = Literal["no-store", "use"]
+if TYPE_CHECKING:
+    from evaluator.replaying.messages_wire import MessagesWire
+
+__all__ = ["Bill", "CacheMode", "CallFailed", "Client", "Refused", "Sampling", "Target", "TargetKind", "Unreachable"]
+
+CacheMode = Literal["no-store", "use", "both"]
+"""`both`: every sample is asked afresh, and again so that the cache answers."""
 TargetKind = Literal["route", "policy"]
 
 UNKNOWN_REVISION = "unknown"
-_RETRYABLE = frozenset({408, 409, 425, 429}) | frozenset(range(500, 600))
-_FATAL = frozenset({401, 403, 404})
 _LEDGER_WAITS_S = (0.02, 0.1, 0.3, 1.0)
 """A ledger row is settled just after its answer's last byte: how long to wait before looking again."""
-
-
-class Unreachable(Exception):
-    """No HTTP server answers at the base URL, or only to say that it cannot serve now."""
-
-
-class Refused(Exception):
-    """The endpoint says no to every request alike: a wrong key, an unknown model. In its own words."""
-
-
-class CallFailed(Exception):
-    """One call gave no answer. ``headers``: the response's, if it got so far."""
-
-    def __init__(
-        self,
-        reason: str,
-        headers: Mapping[str, str],
-        *,
-        retryable: bool = True,
-        retry_after_s: float | None = None,
-    ) -> None:
-        super().__init__(reason)
-        self.headers = headers
-        self.retryable = retryable
-        self.retry_after_s = retry_after_s
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """The method's parameters; ``max_tokens`` counts the answer's tokens."""
-
-    temperature: float = 0.2
-    top_p: float = 0.95
-    max_tokens: int = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +50,37 @@ class Bill:
     attempts: int
 
 
+_NO_HEADERS: Mapping[str, str] = {}
+_CACHE_HEADERS: Mapping[CacheMode, Mapping[str, str]] = {
+    "no-store": {"cache-control": "no-store"},
+    "use": _NO_HEADERS,
+    "both": {"cache-control": "no-cache"},
+}
+"""What a first asking of a sample says: with `both` it is answered afresh, and its answer kept."""
+
+
 class Client:
-    """One connection pool to one endpoint. ``base_url`` ends in ``/v1``; ``timeout_s`` bounds one whole call."""
+    """One connection pool to one endpoint. ``base_url`` ends in ``/v1``; ``timeout_s`` bounds one whole call.
+
+    Raises Refused where ``wire`` cannot be spoken.
+    """
 
     def __init__(
-        self, base_url: str, api_key: str | None, *, cache: CacheMode = "no-store", timeout_s: float = 600
+        self,
+        base_url: str,
+        api_key: str | None,
+        *,
+        cache: CacheMode = "no-store",
+        timeout_s: float = 600,
+        wire: Wire = "chat",
     ) -> None:
         headers = {"user-agent": "weighbridge-replay", "x-weighbridge-keep-alive": "no"}  # the head says which route
         if api_key:
             headers["authorization"] = f"Bearer {api_key}"
-        self._cache_headers = {"cache-control": "no-store"} if cache == "no-store" else {}
+        self._cache_headers = _CACHE_HEADERS[cache]
         self._timeout_s = timeout_s
+        self._form = RESPONSES if wire == "responses" else CHAT
+        self._messages = _messages_wire(base_url, api_key, headers, timeout_s) if wire == "messages" else None
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers=headers,
@@ -104,6 +95,8 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.aclose()
+        if self._messages is not None:
+            await self._messages.close()
 
     async def target(self, name: str, kind: TargetKind) -> Target:
         """What the endpoint reports for ``name``. Raises Unreachable, or Refused with what it offers instead."""
@@ -128,34 +121,52 @@ class Client:
             return False
         return True
 
-    async def ask(self, model: str, language: str, prompt: str, sampling: Sampling) -> Answer:
-        """One streamed chat completion, read to its end. Raises CallFailed, or Refused if every call would fail."""
-        body = {
-            "model": model,
-            "messages": chat_messages(language, prompt),
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            **asdict(sampling),
-        }
-        return await self.stream(body, {"x-weighbridge-language": language})
+    async def ask(
+        self,
+        model: str,
+        language: str,
+        prompt: str,
+        sampling: Sampling,
+        *,
+        again: bool = False,
+        extra: Mapping[str, str] = _NO_HEADERS,
+    ) -> Answer:
+        """One streamed answer, read to its end. ``again``: the cache may answer. ``extra``: further headers.
+
+        Raises CallFailed, or Refused if every call would fail.
+        """
+        text = question(language, prompt)
+        headers = {"x-weighbridge-language": language, **({} if again else self._cache_headers), **extra}
+        if self._messages is not None:
+            return await self._within(self._messages.ask(model, text, sampling, headers))
+        return await self._post(self._form, self._form.body(model, text, sampling), headers)
 
     async def stream(self, body: Mapping[str, object], extra: Mapping[str, str]) -> Answer:
         """The answer to a chat request with these fields and further headers. Raises as ``ask`` does."""
-        sent = {**self._cache_headers, **extra}
+        return await self._post(CHAT, body, {**self._cache_headers, **extra})
+
+    async def _within(self, answer: Awaitable[Answer]) -> Answer:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await answer
+        except TimeoutError as error:
+            raise CallFailed(f"no whole answer within {self._timeout_s:g} s", {}) from error
+
+    async def _post(self, form: Form, body: Mapping[str, object], sent: Mapping[str, str]) -> Answer:
         headers: Mapping[str, str] = {}
         started = time.perf_counter()
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
-                self._http.stream("POST", "/chat/completions", json=body, headers=sent) as response,
+                self._http.stream("POST", form.path, json=body, headers=sent) as response,
             ):
                 headers = response.headers
                 if response.status_code != 200:
                     await response.aread()
                     raise _failure(response)
                 if response.headers.get("content-type", "").startswith("application/json"):
-                    return read_whole(await response.aread(), headers, started)
-                return await read_stream(response.aiter_bytes(), headers, started)
+                    return form.read_whole(await response.aread(), headers, started)
+                return await form.read_stream(response.aiter_bytes(), headers, started)
         except BrokenAnswer as error:
             raise CallFailed(str(error), headers) from error
         except TimeoutError as error:
@@ -208,13 +219,20 @@ class Client:
             return []
         return [entry for entry in listing if isinstance(entry, dict) and "id" in entry]
 
-
     async def _is_below(self, path: str) -> bool:
         """Models are listed below ``path``: the base URL was cut short, and every request would come to nothing."""
         try:
             return (await self._http.get(f"{path}/models", timeout=30)).status_code == 200
         except httpx.TransportError:
             return False
+
+
+def _messages_wire(base_url: str, api_key: str | None, headers: Mapping[str, str], timeout_s: float) -> "MessagesWire":
+    try:
+        from evaluator.replaying.messages_wire import MessagesWire  # noqa: PLC0415 (0.8 s, and only this wire needs it)
+    except ImportError as error:
+        raise Refused("the wire `messages` is spoken by the package anthropic: pip install anthropic") from error
+    return MessagesWire(base_url, api_key, headers, timeout_s)
 
 
 def _digest_of_revisions(facts: Mapping[str, Mapping[str, Any]]) -> str:
@@ -224,15 +242,7 @@ def _digest_of_revisions(facts: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _failure(response: httpx.Response) -> Exception:
-    reason = f"{response.status_code}: {_message(response)}"
-    if response.status_code in _FATAL:
-        return Refused(reason)
-    return CallFailed(
-        reason,
-        response.headers,
-        retryable=response.status_code in _RETRYABLE,
-        retry_after_s=_retry_after_s(response.headers.get("retry-after")),
-    )
+    return failure(response.status_code, _message(response), response.headers)
 
 
 def _message(response: httpx.Response) -> str:
@@ -242,17 +252,3 @@ def _message(response: httpx.Response) -> str:
         return str(error["message"] if isinstance(error, dict) else error)
     except (ValueError, KeyError, TypeError):
         return response.text.strip()[:300] or response.reason_phrase
-
-
-def _retry_after_s(value: str | None) -> float | None:
-    """Seconds from a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 
 from evaluator.replaying.client import CacheMode, Sampling, Target
+from evaluator.replaying.wires import Wire
 from evaluator.statistics.stopping import Bar
 from evaluator.statistics.strata import stratified
 from evaluator.suites.suite import Suite, Task
@@ -30,6 +31,7 @@ class Plan:
     limit: int | None
     seed: int
     cache: CacheMode
+    wire: Wire = "chat"
     until: Bar | None = None
     blocks: tuple[tuple[str, ...], ...] = ()
     """With ``until``: ids of the tasks by the blocks in which they are drawn."""
@@ -46,6 +48,7 @@ class Plan:
         limit: int | None,
         seed: int,
         cache: CacheMode,
+        wire: Wire = "chat",
         until: Bar | None = None,
     ) -> "Plan":
         """``limit`` draws that many tasks without replacement by ``seed``, and keeps the suite's order.
@@ -70,6 +73,7 @@ class Plan:
             limit=limit if is_slice else None,
             seed=seed if is_slice or until is not None else 0,
             cache=cache,
+            wire=wire,
             until=until,
             blocks=tuple(tuple(task.task_id for task in block) for block in drawn),
         )
@@ -101,6 +105,7 @@ class Plan:
             "limit": self.limit,
             "seed": self.seed,
             "cache": self.cache,
+            **({} if self.wire == "chat" else {"wire": self.wire}),
             **({} if self.until is None else {"until": str(self.until)}),
         }
 

@@ -1,16 +1,16 @@
-"""The one user message that asks a chat model for a task's solution."""
+"""The one user message that asks a model for a task's solution."""
 
 import re
 
 _INSTRUCTION = "Complete the {language} program below. Answer with the whole program in one fenced code block."
 
 
-def chat_messages(language: str, prompt: str) -> list[dict[str, str]]:
-    """The task's ``prompt`` stays in it verbatim: recordings and readers find the task by its text."""
+def question(language: str, prompt: str) -> str:
+    """The same on every wire. ``prompt`` stays in it verbatim: recordings and readers find the task by its text."""
     fence = _fence_around(prompt)
     newline = "" if prompt.endswith("\n") else "\n"
     instruction = _INSTRUCTION.format(language=language)
-    return [{"role": "user", "content": f"{instruction}\n\n{fence}{language}\n{prompt}{newline}{fence}"}]
+    return f"{instruction}\n\n{fence}{language}\n{prompt}{newline}{fence}"
 
 
 def _fence_around(text: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from evaluator.replaying.asking import Asker, Retries
+from evaluator.replaying.cache_honesty import CacheCheck
 from evaluator.replaying.client import Bill, Client
 from evaluator.replaying.plan import Plan
 from evaluator.replaying.progress import Progress
@@ -47,6 +48,7 @@ class Replay:
         limits: Limits,
         retries: Retries,
         watch: Watch | None = None,
+        cached: CacheCheck | None = None,
     ) -> None:
         self._plan = plan
         self._folder = folder
@@ -58,6 +60,7 @@ class Replay:
         self._tasks = {task.task_id: task for task in plan.tasks}
         self._asked = 0
         self._watch = watch
+        self._cached = cached
         self._stored, self._settled = _recovered(folder, progress, watch)
         self._settlers = limits.judging + limits.concurrency
         self._queue: asyncio.Queue[Sample | None] = asyncio.Queue(maxsize=self._settlers)
@@ -100,10 +103,18 @@ class Replay:
             if self._watch is not None and self._watch.decision is not None:
                 self._unsettled.release()
                 return
-            sample = await self._asker.sample(task, number)
+            sample = await self._sample(task, number)
             await asyncio.to_thread(self._folder.samples.append, sample)
             self._asked += 1
             await self._queue.put(sample)
+
+    async def _sample(self, task: Task, number: int) -> Sample:
+        if self._cached is None:
+            return await self._asker.sample(task, number)
+        async with self._cached.alone(task):
+            sample = await self._asker.sample(task, number)
+            await self._cached.compare(task, sample)
+        return sample
 
     async def _settle_queued(self) -> None:
         while (sample := await self._queue.get()) is not None:

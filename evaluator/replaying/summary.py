@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from evaluator.figures import dollars, duration, milliseconds, share
+from evaluator.replaying.cache_honesty import CacheReport
 from evaluator.replaying.plan import Plan
 from evaluator.scorecards import Tally
 from evaluator.statistics import quantile
@@ -49,6 +50,8 @@ class Summary:
     """Of a replay with ``until``."""
     asked_tasks: int = 0
     """With ``until``: of which a sample was asked."""
+    cached: CacheReport | None = None
+    """Where the cache was asked, too."""
 
     def lines(self) -> list[str]:
         return [
@@ -56,6 +59,7 @@ class Summary:
             self._correctness(),
             *self._routes(),
             self._samples(),
+            *([] if self.cached is None else [self.cached.line()]),
             *self._errors(),
             self._latency(),
             self._cost(),
@@ -94,6 +98,7 @@ class Summary:
                 "asked_now": self.asked_now,
                 "seconds": round(self.seconds, 3),
                 "posted": self.posted.note,
+                **({} if self.cached is None else {"cache": self.cached.as_json()}),
             },
             "scorecards": [asdict(card) for card in self.cards],
         }

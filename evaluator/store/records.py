@@ -42,6 +42,28 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """A sample asked once more, so that the cache answers: a row of ``again.jsonl``. It enters no score."""
+
+    task_id: str
+    sample: int
+    from_cache: bool
+    """False: no asking got an answer from the cache, and there is nothing to compare."""
+    same: bool = False
+    """The cached answer is the fresh one, letter for letter, and ended alike."""
+    fresh: str | None = None
+    cached: str | None = None
+    """Statuses of both answers where they are not the same: those must not differ, at least."""
+    asked: int = 1
+    """How often it was asked for that: each time but the last the answer was another fresh one."""
+
+    @property
+    def unlike(self) -> bool:
+        """The cached answer scored otherwise than the fresh one."""
+        return self.from_cache and not self.same and self.fresh != self.cached
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome(Verdict):
     """The verdict on a sample and what it cost: a row of ``verdicts.jsonl``. A later row replaces an earlier one."""
 

@@ -8,10 +8,12 @@ from typing import Any
 import click
 import httpx
 
-from gateway.cli.failure import ConfigFailure, MissingFailure
+from evaluator.replaying.wires import Wire
+from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from gateway.cli.gateway_client import base_url_option
 from gateway.cli.replay_all import replay_all
 from gateway.cli.replay_run import Options, replayed
+from gateway.cli.replay_wires import parsed_wires, replay_wires
 from gateway.cli.sandbox import packages_option, sandbox_option
 
 
@@ -43,8 +45,18 @@ from gateway.cli.sandbox import packages_option, sandbox_option
     "--cache",
     default="no-store",
     show_default=True,
-    type=click.Choice(["no-store", "use"]),
-    help="What the gateway's cache may do. What it answers is no measurement and enters no score.",
+    type=click.Choice(["no-store", "use", "both"]),
+    help="What the gateway's cache may do. What it answers is no measurement and enters no score. both: every "
+    "sample is asked afresh, and again so that the cache answers, which must score alike.",
+)
+@click.option(
+    "--wire",
+    "wires",
+    default="chat",
+    show_default=True,
+    metavar="WIRES",
+    callback=lambda context, parameter, value: parsed_wires(value),
+    help="chat, responses or messages. Several, with commas between: one replay each, which must score alike.",
 )
 @packages_option
 @sandbox_option
@@ -72,14 +84,18 @@ def command(**options: Any) -> None:
       weighbridge replay HumanEvalPlus-v0.1.10.jsonl.gz --policy auto --samples 1 --limit 20
       weighbridge replay HumanEvalPlus-v0.1.10.jsonl.gz --route llama-3.1-70b --until "pass_at_1 >= 0.80"
       weighbridge replay --all builtin HumanEvalPlus-v0.1.10.jsonl.gz
+      weighbridge replay builtin --route llama-3.1-70b --cache both
+      weighbridge replay builtin --route llama-3.1-70b --wire chat,responses,messages
     """
-    suites, every = options.pop("suites"), options.pop("every")
+    suites, every, wires = options.pop("suites"), options.pop("every"), options.pop("wires")
     options["base_url"] = _checked(options["base_url"])
     try:
         if every:
-            asyncio.run(replay_all(_every(suites, options)))
+            asyncio.run(replay_all(_every(suites, wires, options)))
+        elif len(wires) > 1:
+            asyncio.run(replay_wires([Options(suite=_only(suites), wire=wire, **options) for wire in wires]))
         else:
-            asyncio.run(_replay(Options(suite=_only(suites), **options)))
+            asyncio.run(_replay(Options(suite=_only(suites), wire=wires[0], **options)))
     except KeyboardInterrupt:
         resume = "the same command without --new-run resumes" if options["new_run"] else "the same command resumes"
         click.echo(f"stopped; what was finished is kept, and {resume}", err=True)
@@ -92,10 +108,12 @@ def _only(suites: Sequence[str]) -> str:
     return suites[0]
 
 
-def _every(suites: Sequence[str], options: dict[str, Any]) -> list[Options]:
+def _every(suites: Sequence[str], wires: Sequence[Wire], options: dict[str, Any]) -> list[Options]:
     if options["route"] or options["policy"]:
         raise ConfigFailure("--all weighs every route: leave --route and --policy away")
-    return [Options(suite=suite, **options) for suite in suites or ("builtin",)]
+    if len(wires) > 1:
+        raise ConfigFailure("--all weighs on one wire: name one with --wire, or one suite and route")
+    return [Options(suite=suite, wire=wires[0], **options) for suite in suites or ("builtin",)]
 
 
 def _checked(base_url: str) -> str:
@@ -116,3 +134,8 @@ async def _replay(options: Options) -> None:
     click.echo(json.dumps(summary.as_json(), indent=2) if options.as_json else "\n".join(summary.lines()))
     if not summary.posted.as_wanted:
         raise MissingFailure(f"scorecards {summary.posted.note}; mend that, and the same command hands them over")
+    if summary.cached is not None and summary.cached.unlike:
+        count = len(summary.cached.unlike)
+        raise Failure(
+            f"{count} cached answers scored otherwise than the fresh ones: see {summary.folder / 'again.jsonl'}"
+        )

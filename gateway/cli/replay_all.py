@@ -54,6 +54,8 @@ def _problem(summary: Summary) -> str | None:
     if not summary.tally.scored:
         reasons = ", ".join(reason for reason, _ in summary.tally.reasons.most_common(1))
         return f"no sample was scored: {reasons or 'all came from the cache'}"
+    if summary.cached is not None and summary.cached.unlike:
+        return f"{len(summary.cached.unlike)} cached answers scored otherwise than the fresh ones"
     return None if summary.posted.as_wanted else f"scorecards {summary.posted.note}"
 
 

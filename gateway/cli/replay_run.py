@@ -5,13 +5,14 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from evaluator.judging.judge import Judge
 from evaluator.replaying.asking import Retries
+from evaluator.replaying.cache_honesty import CacheCheck
 from evaluator.replaying.client import CacheMode, Client, Refused, Sampling, Target, Unreachable
 from evaluator.replaying.manifest import opened
 from evaluator.replaying.plan import Plan
@@ -19,6 +20,7 @@ from evaluator.replaying.progress import Progress, shown
 from evaluator.replaying.replay import Limits, Replay
 from evaluator.replaying.summary import Posted, Summary
 from evaluator.replaying.until import Watch
+from evaluator.replaying.wires import Wire
 from evaluator.sandbox import SandboxError
 from evaluator.scorecards import scorecards
 from evaluator.statistics.stopping import Bar
@@ -48,6 +50,7 @@ class Options:
     top_p: float
     max_tokens: int
     cache: CacheMode
+    wire: Wire
     concurrency: int
     retries: int
     timeout: float
@@ -107,6 +110,7 @@ class Options:
         words += ["--max-tokens", str(self.max_tokens), "--concurrency", str(self.concurrency)]
         words += ["--packages", str(self.packages)] if self.packages else []
         words += ["--sandbox", self.kind]
+        words += ["--wire", self.wire] if self.wire != "chat" else []
         return words if self.cache == "no-store" else [*words, "--cache", self.cache]
 
 
@@ -116,8 +120,13 @@ async def replayed(options: Options, label: str = "") -> Summary:
         (name, kind), bar = options.target, options.bar
         suite = load_suite(options.suite)
         key = os.environ.get("WEIGHBRIDGE_API_KEY")
-        async with Client(options.base_url, key, cache=options.cache, timeout_s=options.timeout) as client:
+        client = Client(options.base_url, key, cache=options.cache, timeout_s=options.timeout, wire=options.wire)
+        async with client:
             plan = _plan(options, bar, suite, await client.target(name, kind))
+            if options.cache == "both" and not plan.target.is_gateway:
+                raise ConfigFailure(
+                    f"--cache both asks a gateway's cache, and {options.base_url} is no Weighbridge gateway"
+                )
             with RunFolder(run_path(options.state_dir / "replays", plan.run_id, new=options.new_run)) as folder:
                 return await _run(options, plan, suite, folder, client, label)
 
@@ -153,6 +162,7 @@ def _plan(options: Options, bar: Bar | None, suite: Suite, target: Target) -> Pl
         limit=options.limit,
         seed=options.seed,
         cache=options.cache,
+        wire=options.wire,
         until=bar,
     )
 
@@ -165,9 +175,14 @@ async def _run(options: Options, plan: Plan, suite: Suite, folder: RunFolder, cl
     watch = None if plan.until is None else Watch(plan.until, plan, folder)
     async with Judge(suite, sandbox(options.packages, options.kind), parallel=limits.judging) as judge:
         retries = Retries(options.retries)
-        replay = Replay(plan, folder, client, judge, progress, limits=limits, retries=retries, watch=watch)
-        async with shown(progress, sys.stderr):
-            await replay.run()
+        with _cache_check(folder, plan, client, judge) as cached:
+            replay = Replay(
+                plan, folder, client, judge, progress, limits=limits, retries=retries, watch=watch, cached=cached
+            )
+            async with shown(progress, sys.stderr):
+                await replay.run()
+            outcomes = {outcome.key: outcome for outcome in folder.outcomes.rows()} if cached is not None else {}
+            report = cached.report(outcomes) if cached is not None else None
     cards = scorecards(plan, folder, facts)
     folder.write("scorecards.json", {"scorecards": [asdict(card) for card in cards]})
     return Summary(
@@ -181,7 +196,14 @@ async def _run(options: Options, plan: Plan, suite: Suite, folder: RunFolder, cl
         command=shlex.join(options.command),
         decision=watch.decision if watch is not None else None,
         asked_tasks=watch.asked if watch is not None else 0,
+        cached=report,
     )
+
+
+def _cache_check(
+    folder: RunFolder, plan: Plan, client: Client, judge: Judge
+) -> AbstractContextManager[CacheCheck | None]:
+    return CacheCheck(folder.path, plan, client, judge) if plan.cache == "both" else nullcontext()
 
 
 async def _posted(options: Options, plan: Plan, cards: list[Scorecard], client: Client) -> Posted:
@@ -192,6 +214,8 @@ async def _posted(options: Options, plan: Plan, cards: list[Scorecard], client: 
         return Posted(True, "not posted: no Weighbridge gateway")
     if not any(card.scored for card in cards):
         return Posted(True, "not posted: no sample was scored")
+    if plan.wire != "chat" and not options.post:
+        return Posted(True, f"not posted: asked on the wire {plan.wire}, and scorecards are of chat (--post does)")
     wanted = [card for card in cards if card.scored and (options.post or not card.partial)]
     if not wanted:
         return Posted(True, "not posted: partial (--post does)")

@@ -105,6 +105,24 @@ def test_three_samples_ask_three_times_and_nothing_comes_from_the_cache(serve: S
 
 
 @pytest.mark.timeout(600)
+def test_the_cache_gives_again_what_a_recorded_route_answered(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "small.jsonl"
+    tasks = load_suite(BUILTIN).tasks
+    rows = [{"prompt": t.prompt, "completion": f"```{t.language}\n{t.canonical_solution}```"} for t in tasks]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    gateway = serve({"routes": {"small": {"backend": "recorded", "recording": str(path)}}})
+    words = (BUILTIN, "--route", "small", "--samples", "2", "--limit", "5", "--cache", "both")
+    result = finished(replay(gateway, *words))
+    honesty = result["summary"]["cache"]
+    assert (honesty["compared"], honesty["same"], honesty["unlike"], honesty["not_cached"]) == (10, 10, [], 0)
+    assert honesty["fresh_passes"] == honesty["cached_passes"] == 10
+    assert (result["summary"]["asked"], result["summary"]["from_cache"]) == (10, 0)
+    assert "--cache both" in result["command"]
+    rows = [json.loads(line) for line in (Path(result["folder"]) / "samples.jsonl").read_text().splitlines()]
+    assert {row["cache"] for row in rows} == {"miss"}, "what is scored and timed is fresh"
+
+
+@pytest.mark.timeout(600)
 def test_a_measured_route_is_chosen_and_explained(serve: Serve, tmp_path: Path) -> None:
     def recording(name: str, wrong: int) -> dict[str, Any]:
         path = tmp_path / f"{name}.jsonl"

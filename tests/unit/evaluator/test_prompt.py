@@ -1,19 +1,17 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.replaying.prompt import chat_messages
+from evaluator.replaying.prompt import question
 
 
 @given(st.text())
 def test_the_tasks_prompt_stays_verbatim(prompt: str) -> None:
-    messages = chat_messages("python", prompt)
-    assert [message["role"] for message in messages] == ["user"]
-    assert prompt in messages[0]["content"]
+    assert prompt in question("python", prompt)
 
 
 @given(st.text(alphabet="`a\n"))
 def test_no_backticks_of_the_prompt_close_the_fence(prompt: str) -> None:
-    lines = chat_messages("python", prompt)[0]["content"].split("\n")
+    lines = question("python", prompt).split("\n")
     fence = lines[-1]
     assert set(fence) == {"`"} and len(fence) >= 3
     assert lines[2] == fence + "python"
@@ -21,4 +19,4 @@ def test_no_backticks_of_the_prompt_close_the_fence(prompt: str) -> None:
 
 
 def test_a_prompt_without_a_last_newline_still_ends_before_the_fence() -> None:
-    assert chat_messages("rust", "fn f()")[0]["content"].endswith("```rust\nfn f()\n```")
+    assert question("rust", "fn f()").endswith("```rust\nfn f()\n```")
