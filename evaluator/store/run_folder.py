@@ -28,10 +28,11 @@ def held(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     hold = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunBusy(f"another process is working in {folder}") from error
         yield
-    except BlockingIOError as error:
-        raise RunBusy(f"another process is working in {folder}") from error
     finally:
         os.close(hold)
 
