@@ -19,6 +19,7 @@ from gateway.config import Config
 from gateway.embedded_valkey import EmbeddedValkey
 from gateway.reload import Reloader
 from gateway.runtime import Runtime
+from gateway.watch_keeper import WatchKeeper, running
 from gateway.worker_process import Order, WorkerProcess
 from policies.snapshot import Snapshot
 
@@ -63,11 +64,13 @@ async def supervise(config: Config, listener: socket.socket, workers: int, first
         runtime.metrics.mkdir()
         runtime.spools.mkdir(exist_ok=True)
         valkey = EmbeddedValkey(runtime.valkey_socket)
+        watch = WatchKeeper(_own_url(listener))
         stack.push_async_callback(valkey.stop)
 
         async def prepare(config: Config) -> None:
             if config.cache.enabled and config.cache.url is None:
                 await valkey.start()
+            watch.want(config)
 
         await prepare(config)
         database = config.state_dir / "weighbridge.sqlite3"
@@ -81,12 +84,20 @@ async def supervise(config: Config, listener: socket.socket, workers: int, first
         team = [asyncio.create_task(_keep_up(hand, order, listener, runtime, stop)) for hand in hands]
         await stack.enter_async_context(_keeper(database, runtime))
         watching = asyncio.create_task(reloader.watch(hangup))
-        await asyncio.wait({watching, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        async with running(watch):
+            await asyncio.wait({watching, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         stop.set()
         await asyncio.gather(*team)
         if watching.done():
             watching.result()  # it never ends but by a fault of ours
         watching.cancel()
+
+
+def _own_url(listener: socket.socket) -> str:
+    """For a client on this machine."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _keeper(database: Path, runtime: Runtime) -> AbstractAsyncContextManager[None]:

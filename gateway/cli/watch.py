@@ -33,7 +33,12 @@ from gateway.telemetry import logs
 @click.option("--top-p", default=0.95, show_default=True, type=click.FloatRange(0, 1, min_open=True))
 @click.option("--max-tokens", default=512, show_default=True, type=click.IntRange(1), help="Longest answer, in tokens.")
 @click.option("--timeout", default=600.0, show_default=True, type=click.FloatRange(1), help="Seconds for one call.")
-@click.option("--webhook", metavar="URL", help="Tell this address of each change, in a POST.")
+@click.option(
+    "--webhook",
+    envvar="WEIGHBRIDGE_WATCH_WEBHOOK",
+    metavar="URL",
+    help="Tell this address of each change, in a POST. [env: WEIGHBRIDGE_WATCH_WEBHOOK]",
+)
 @packages_option
 @sandbox_option
 @click.option("--parent", type=int, hidden=True, help="The gateway's process, with which it ends.")

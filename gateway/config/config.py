@@ -6,6 +6,7 @@ from pathlib import Path
 
 from backends.route import Route
 from gateway.config.problem import Problem
+from gateway.config.watching import Watch
 from gateway.limits import Limits
 from policies.policy import Policy
 
@@ -53,6 +54,8 @@ class Config:
     limits: Limits
     cache: Cache
     telemetry: Telemetry
+    watch: Watch | None
+    """None: the gateway does not watch itself."""
     state_dir: Path
     sandboxd: Path
     """Where `weighbridge sandboxd` listens, for policies that have answers verified by running them."""

@@ -15,6 +15,7 @@ from gateway.config.describe import describe
 from gateway.config.problem import ConfigError, Location, Problem, Report
 from gateway.config.schema import ConfigSection
 from gateway.config.source import Source, read
+from gateway.config.watching import watch
 
 _MAX_BYTES = 1024 * 1024
 
@@ -81,6 +82,7 @@ def _built(text: str, source: Source, section: ConfigSection, env: Mapping[str, 
         limits=build.limits(section),
         cache=build.cache(section.cache),
         telemetry=build.telemetry(section),
+        watch=watch(section.watch, path.parent),
         state_dir=state_dir,
         sandboxd=path.parent / section.sandboxd if section.sandboxd else state_dir / "sandboxd.sock",
         api_key=section.api_key.get_secret_value() if section.api_key else None,
