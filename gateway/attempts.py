@@ -39,6 +39,7 @@ class Started:
     began: float
     answer: Answer
     first: list[Piece]
+    ttft_ms: float
 
 
 class Attempts:
@@ -92,7 +93,8 @@ class Attempts:
     def ended(self, started: Started, spent: Spent, outcome: str) -> None:
         """Must be called once for every answer that ``start`` gave, read to its end or not."""
         started.answer.close()
-        self._record(started.place, started.began, spent, outcome, cost_nanousd=spent.cost_nanousd)
+        cost, ttft_ms = spent.cost_nanousd, started.ttft_ms
+        self._record(started.place, started.began, spent, outcome, cost_nanousd=cost, ttft_ms=ttft_ms)
 
     async def _start(self, places: list[Place], call: Call, spent: Spent) -> Started:
         deadline = time.monotonic() + self._limits.total_s
@@ -131,7 +133,7 @@ class Attempts:
         except asyncio.CancelledError:
             self._record(place, began, spent, "client_left")
             raise
-        return Started(place, began, answer, first)
+        return Started(place, began, answer, first, (time.perf_counter() - began) * 1000)
 
     async def _begin(self, place: Place, call: Call, deadline: float) -> tuple[Answer, list[Piece]]:
         left = max(0.0, deadline - time.monotonic())
@@ -157,12 +159,14 @@ class Attempts:
         status: int | None = None,
         error: BackendError | None = None,
         cost_nanousd: int = 0,
+        ttft_ms: float | None = None,
     ) -> None:
         """The attempt is over: the fleet learns from it, the ledger gets its line."""
         self._fleet.ended(place.route, place.replica, error)
         ms = (time.perf_counter() - began) * 1000
+        name, revision = place.route.name, place.route.revision.id
         spent.attempts.append(
-            AttemptDetail(place.route.name, place.replica, place.route.revision.id, outcome, ms, status, cost_nanousd)
+            AttemptDetail(name, place.replica, revision, outcome, ms, status, cost_nanousd, ttft_ms=ttft_ms)
         )
 
     def _places(self, routes: Sequence[Route], call: Call) -> list[Place]:

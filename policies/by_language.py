@@ -6,8 +6,9 @@ from dataclasses import replace
 from backends.route import Route
 from policies.costs import MeasuredCost
 from policies.languages import LANGUAGES, OF_REQUEST
+from policies.latency import Latency
 from policies.policy import Policy
-from policies.requirements import Latency, PassAt1, Requirement
+from policies.requirements import PassAt1, Requirement
 from policies.scorecard import ALL_LANGUAGES, Evidence
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Protocol
 from backends.route import Route
 from policies.admission import speaking
 from policies.correctness import Correctness
+from policies.live import TimeName
 from policies.pooling import Pooled, pool
 from policies.scorecard import ALL_LANGUAGES, Evidence, Origin, Scorecard
 
@@ -26,8 +27,8 @@ class Finding:
     run_id: str | None = None
     measured: bool = True
     """False: there was nothing to judge by, and the policy's ``unmeasured`` decides."""
-    origin: Origin | None = None
-    """Of the scorecard that it rests on; None where it rests on none."""
+    origin: Origin | Literal["live"] | None = None
+    """Of the scorecard that it rests on, or ``live`` requests; None where it rests on neither."""
 
 
 class Requirement(Protocol):
@@ -115,36 +116,6 @@ def pooled_languages(evidence: Evidence, route: Route, suite: str) -> dict[str, 
     cards = evidence.of_revision(route.name, route.revision.id)
     believed = [card for card in cards if card.suite == suite and refusal(PassAt1.name, card) is None]
     return pool({card.language: Correctness.of(card) for card in believed if card.language != ALL_LANGUAGES})
-
-
-TimeName = Literal["ttft_p50_ms", "ttft_p99_ms", "total_p50_ms", "total_p99_ms"]
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """A time's quantile is at most ``at_most_ms``, by the run on ``suite``, or by the newest run when that is None."""
-
-    hard: ClassVar[bool] = False
-
-    name: TimeName
-    at_most_ms: float
-    suite: str | None = None
-    language: str | None = None
-
-    def judge(self, route: Route, evidence: Evidence) -> Finding:
-        card = timed_scorecard(evidence, route, self.name, self.suite, self.language)
-        figure: float | None = getattr(card, self.name, None)
-        what = "first token" if self.name.startswith("ttft") else "whole request"
-        if card is None or figure is None:
-            return unmeasured(self.name, f"no run has timed the {what} at revision {route.revision.id}")
-        if (refused := refusal(self.name, card)) is not None:
-            return refused
-        kept = figure <= self.at_most_ms
-        reason = (
-            f"{what} at {self.name.split('_')[1]} is {figure:,.0f} ms on {card.suite}, {'within' if kept else 'above'}"
-            f" the required {self.at_most_ms:,.0f} ms"
-        )
-        return found(self.name, card, kept, reason, figure)
 
 
 def timed_scorecard(

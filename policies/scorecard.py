@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from policies.admission import Admission
+from policies.live import LiveTimes
 
 Origin = Literal["measured", "published"]
 
@@ -84,6 +85,10 @@ class Evidence(Protocol):
 
     def admissions(self, route: str, revision: str, suite: str, language: str | None) -> tuple[Admission, ...]:
         """What watching has decided about this revision on one suite: at most one a bar."""
+        ...
+
+    def live_times(self, route: str, revision: str) -> LiveTimes | None:
+        """How fast it answers now; None where it has not been asked."""
         ...
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from policies.admission import Admission
+from policies.live import LiveTimes
 from policies.scorecard import ALL_LANGUAGES, Evidence, Origin, Scorecard
 
 _Owner = TypeVar("_Owner", bound=Hashable)
@@ -38,6 +39,9 @@ class _Published:
     def admissions(self, route: str, revision: str, suite: str, language: str | None) -> tuple[Admission, ...]:
         return ()
 
+    def live_times(self, route: str, revision: str) -> LiveTimes | None:
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -47,6 +51,8 @@ class Snapshot:
     scorecards: tuple[Scorecard, ...] = ()
     watched: tuple[Admission, ...] = ()
     """The admissions in force."""
+    live: tuple[LiveTimes, ...] = ()
+    """Beside the rest, not of its version: they change every few seconds, and are told apart from it."""
     _by_revision: Mapping[tuple[str, str], tuple[Scorecard, ...]] = field(init=False, repr=False, compare=False)
     _published: _Published = field(init=False, repr=False, compare=False)
     _admissions: Mapping[tuple[str, str, str, str | None], tuple[Admission, ...]] = field(
@@ -71,6 +77,9 @@ class Snapshot:
 
     def admissions(self, route: str, revision: str, suite: str, language: str | None) -> tuple[Admission, ...]:
         return self._admissions.get((route, revision, suite, language), ())
+
+    def live_times(self, route: str, revision: str) -> LiveTimes | None:
+        return next((times for times in self.live if (times.route, times.revision) == (route, revision)), None)
 
     def of_origin(self, origin: Origin) -> Evidence:
         return self if origin == "measured" else self._published

@@ -36,8 +36,10 @@ from policies.facts import (
     OutputAtLeast,
     ResidencyIs,
 )
+from policies.latency import Latency
+from policies.live import LatencySource, TimeName
 from policies.policy import Measure, Policy
-from policies.requirements import Latency, PassAt1, Requirement, TimeName
+from policies.requirements import PassAt1, Requirement
 
 IMPLICIT_POLICY = "auto"
 
@@ -93,7 +95,7 @@ def policy(name: str, section: PolicySection) -> Policy:
     return Policy(
         name,
         section.objective,
-        (*_facts(section.require), *_evidence(section.require)),
+        (*_facts(section.require), *_evidence(section.require, section.latency)),
         section.otherwise,
         section.unmeasured,
         section.evidence,
@@ -185,7 +187,7 @@ def _price_limits(section: CostSection) -> Iterator[Requirement]:
         yield CostPerMonth(section.tokens_per_month, nano(section.per_month_usd))
 
 
-def _evidence(section: RequireSection) -> Iterator[Requirement]:
+def _evidence(section: RequireSection, latency: LatencySource) -> Iterator[Requirement]:
     """Times and costs are those of the suite that correctness is asked on."""
     suite, language = None, None
     if (gate := section.pass_at_1) is not None:
@@ -193,7 +195,7 @@ def _evidence(section: RequireSection) -> Iterator[Requirement]:
         yield PassAt1(suite, gate.at_least, language, gate.confidence, gate.min_tasks, gate.pooled)
     for time in _TIMES:
         if (at_most_ms := getattr(section, time)) is not None:
-            yield Latency(time, at_most_ms, suite, language)
+            yield Latency(time, at_most_ms, suite, language, latency)
     names: tuple[CostName, ...] = ("cost_per_request", "cost_per_solved_task")
     for name in names:
         at_most = getattr(section.cost, f"{name.removeprefix('cost_')}_usd", None)

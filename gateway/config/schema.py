@@ -14,6 +14,7 @@ from gateway.config.problem import Location
 from gateway.config.section import Language, Languages, Name, Seconds, Secret, Section, Text, Usd, Weight, Words, listed
 from gateway.config.verifying import VerifySection, long_form
 from gateway.config.watching import WatchSection
+from policies.live import LatencySource
 from policies.policy import Objective, Otherwise, Unmeasured
 from policies.scorecard import Origin
 
@@ -139,6 +140,7 @@ class PolicySection(Section):
     otherwise: Otherwise = Field(default="refuse", examples=["most_accurate"])
     unmeasured: Unmeasured = Field(default="refuse", examples=["allow"])
     evidence: Origin = Field(default="measured", examples=["published"])
+    latency: LatencySource = Field(default="live", examples=["worst"])
     preset: PresetName | None = Field(default=None, examples=["in-house-rust"])
     weights: WeightsSection | None = Field(default=None, examples=["{cheapest: 1, most_accurate: 4}"])
     weighted: dict[Name, Parts] | None = Field(default=None, examples=["{large: 90, small: 10}"])

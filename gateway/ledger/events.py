@@ -19,6 +19,8 @@ class AttemptDetail(msgspec.Struct, frozen=True):
     cost_nanousd: int = 0
     verify: str | None = None
     """What became of an answer that was held: ``passed``, ``failed``, ``skipped`` or ``unavailable``."""
+    ttft_ms: float | None = None
+    """Of the attempt's ``ms``, those to its first content; None where none came."""
 
 
 class Opened(msgspec.Struct, frozen=True, tag="open", tag_field="event"):

@@ -21,9 +21,10 @@ from policies.costs import PricePer1k
 from policies.decide import CompiledPolicy, compile_policy
 from policies.facts import LanguagesInclude
 from policies.languages import LANGUAGES, OF_REQUEST
+from policies.latency import Latency
 from policies.policy import Policy
 from policies.request import RequestTraits
-from policies.requirements import Latency, PassAt1
+from policies.requirements import PassAt1
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot
 

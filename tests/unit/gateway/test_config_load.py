@@ -11,8 +11,9 @@ from gateway.config import Config, ConfigError, is_loopback, load_config
 from gateway.config.config import Telemetry
 from gateway.config.schema import keys_at
 from policies.facts import ContextAtLeast, LanguagesInclude, LicenceIn, OpenWeights, ResidencyIs
+from policies.latency import Latency
 from policies.policy import Policy
-from policies.requirements import Latency, PassAt1
+from policies.requirements import PassAt1
 
 Load = Callable[..., Config]
 

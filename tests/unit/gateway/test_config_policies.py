@@ -6,8 +6,9 @@ from gateway.config import ConfigError, parse_config
 from policies.costs import CostPerMonth, MeasuredCost, PricePer1k
 from policies.facts import HasCapabilities, OutputAtLeast
 from policies.languages import OF_REQUEST
+from policies.latency import Latency
 from policies.policy import Policy
-from policies.requirements import Latency, PassAt1
+from policies.requirements import PassAt1
 
 ROUTE = "routes:\n  r: {backend: vllm, model: m, replicas: [http://h], max_output_tokens: 9000%s}\n"
 PRICE = ", price: {input: 1, output: 1}, capabilities: {tools: true, vision: false}"

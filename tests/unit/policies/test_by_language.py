@@ -11,9 +11,10 @@ from policies.by_language import goes_by_language, in_language
 from policies.costs import MeasuredCost
 from policies.decide import CompiledPolicy, compile_policy, decide
 from policies.languages import LANGUAGES, OF_REQUEST
+from policies.latency import Latency
 from policies.policy import Policy
 from policies.request import RequestTraits
-from policies.requirements import Latency, PassAt1
+from policies.requirements import PassAt1
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot
 

@@ -13,9 +13,10 @@ from backends.route import Revision, Route
 from policies.costs import CostPerMonth, MeasuredCost, PricePer1k
 from policies.decide import compile_policy, decide
 from policies.facts import HasCapabilities, OutputAtLeast, ResidencyIs
+from policies.latency import Latency
 from policies.policy import Policy
 from policies.request import RequestTraits
-from policies.requirements import Latency, PassAt1, Requirement
+from policies.requirements import PassAt1, Requirement
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot
 

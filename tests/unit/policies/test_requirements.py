@@ -14,7 +14,8 @@ from policies.facts import (
     OutputAtLeast,
     ResidencyIs,
 )
-from policies.requirements import Latency, PassAt1, Requirement
+from policies.latency import Latency
+from policies.requirements import PassAt1, Requirement
 from policies.scorecard import Scorecard, Unit
 from policies.snapshot import Snapshot
 
