@@ -42,10 +42,15 @@ class Drain:
         self._spools: dict[str, _Spool] = {}
         self._lock = asyncio.Lock()
         self._published: dict[str, int] | None = None
+        self._under_way: asyncio.Task[None] | None = None
 
     async def watch(self) -> None:
+        """Drains for ever. What has begun is ended even when this is cancelled, and ``once`` waits for it: a transaction
+        that is cancelled in the middle leaves the store locked.
+        """
         while True:
-            await self.once()
+            self._under_way = asyncio.create_task(self.once())
+            await asyncio.shield(self._under_way)
             await asyncio.sleep(DRAIN_EVERY_S)
 
     async def once(self) -> None:

@@ -110,6 +110,22 @@ async def test_segments_are_left_behind_and_removed(tmp_path: Path, monkeypatch:
     await store.close()
 
 
+async def test_draining_that_is_cancelled_leaves_the_store_to_whoever_drains_last(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "db")
+    spool, drain = Spool(tmp_path / "spools", "one"), Drain(tmp_path / "spools", store)
+    for attempt in range(8):
+        for number in range(200):
+            spool.append(settled(f"{attempt}-{number}"))
+        watching = asyncio.create_task(drain.watch())
+        for _ in range(3 * attempt):  # it is somewhere in the middle
+            await asyncio.sleep(0)
+        watching.cancel()
+        await drain.once()
+        assert await outcome(store, f"{attempt}-199") == "ok"
+    spool.close()
+    await store.close()
+
+
 async def test_a_torn_last_line_waits_and_a_broken_one_is_passed_over(tmp_path: Path) -> None:
     store = await Store.open(tmp_path / "db")
     spool = Spool(tmp_path / "spools", "one")
