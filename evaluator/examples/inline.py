@@ -48,7 +48,7 @@ def examples(text: str, defined: Sequence[str], code: str) -> Iterator[str]:
 
 
 def _after_call(text: str, start: int, opened: int) -> Iterator[str]:
-    if (end := _closing(text, opened)) is None:
+    if _is_operand(text, start) or (end := _closing(text, opened)) is None:
         return
     call = parsed(text[start:end])
     leads = _LEADS_TO.match(text, end)
@@ -56,6 +56,12 @@ def _after_call(text: str, start: int, opened: int) -> Iterator[str]:
         return
     if (value := _value(text[leads.end() :])) is not None:
         yield equals(call, value)
+
+
+def _is_operand(text: str, start: int) -> bool:
+    """Whether something is reckoned with what begins there: ``1 + f(2)``. A line may begin with a list's ``-``."""
+    line = text[max(0, start - _LONGEST_CALL) : start].rpartition("\n")[2].rstrip(" \t")
+    return line[-1:] in tuple("+-*/%") and bool(line[:-1].strip())
 
 
 def _closing(text: str, opened: int) -> int | None:
@@ -83,8 +89,7 @@ def _value(rest: str) -> ast.expr | None:
     """
     line = rest[:_LONGEST_CALL].partition("\n")[0].strip()
     line = line.rpartition(" = ")[2].strip() if " = " in line else line
-    whole = line.rstrip(" .,;")
-    if (value := literal(line)) is not None or (value := literal(whole)) is not None:
+    if (value := literal(line.rstrip(" .,;"))) is not None or (value := literal(line)) is not None:
         return value
     begins = _beginning(line)
     value = literal(begins) if begins else None
