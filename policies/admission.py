@@ -14,7 +14,10 @@ State = Literal["admitted", "probation", "demoted"]
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """One change of state. ``low`` and ``high``: pass@1, true at all times at once with ``confidence`` each."""
+    """One change of state, or an admitted route's newer bounds (``before`` is the same then).
+
+    ``low`` and ``high``: bounds of pass@1 that are true at all times at once, ``low`` with ``confidence``.
+    """
 
     route: str
     revision: str
@@ -34,7 +37,7 @@ class Admission:
     low: float
     high: float
     tasks: int
-    """Draws that were scored, since the last change."""
+    """Draws that were scored, of all that count: those since it was first asked, or since it was demoted last."""
     failing: tuple[str, ...] = ()
     """Ids of tasks that failed, those that used to pass first; a few."""
 

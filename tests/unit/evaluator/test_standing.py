@@ -1,5 +1,7 @@
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from math import ceil
 
 import numpy as np
 import pytest
@@ -24,15 +26,20 @@ def watched(standing: Standing, passes: Passes, draws: int, seed: int = 0) -> It
             yield change
 
 
+def changed(changes: Iterable[Change]) -> list[Change]:
+    """Without those that only tell newer bounds."""
+    return [change for change in changes if change.before != change.state]
+
+
 def admitted(passes: Passes = lambda task: True, draws: int = 150) -> Standing:
     standing = Standing(GATE, TASKS)
-    assert [change.state for change in watched(standing, passes, draws, seed=9)] == ["admitted"]
+    assert [change.state for change in changed(watched(standing, passes, draws, seed=9))] == ["admitted"]
     return standing
 
 
 def test_a_route_that_passes_is_admitted_once_its_lower_bound_clears_the_bar() -> None:
     standing = Standing(GATE, TASKS)
-    (change,) = watched(standing, lambda task: True, 60)
+    (change,) = changed(watched(standing, lambda task: True, 60))
     assert (change.before, change.state) == (None, "admitted")
     assert change.low >= 0.8 and change.high == 1
     assert change.draws < 40 and standing.draws == 60
@@ -42,19 +49,19 @@ def test_a_route_that_passes_is_admitted_once_its_lower_bound_clears_the_bar() -
 def test_a_route_below_the_bar_is_demoted_and_begins_again_after_its_rest() -> None:
     standing = Standing(GATE, TASKS)
     rng = random.Random(1)
-    (change,) = watched(standing, lambda task: rng.random() < 0.4, 100)
+    (change,) = changed(watched(standing, lambda task: rng.random() < 0.4, 100))
     assert (change.before, change.state) == (None, "demoted")
     assert change.high < 0.8 and "is below 0.8" in change.reason
     assert 0 < len(change.failing) <= 20
     assert standing.draws == 0  # and what comes while it rests does not count
     assert standing.rest_is_over().state == "probation"
-    assert [each.state for each in watched(standing, lambda task: True, 60)] == ["admitted"]
+    assert [each.state for each in changed(watched(standing, lambda task: True, 60))] == ["admitted"]
 
 
 def test_a_route_that_gets_worse_is_demoted_though_it_is_still_above_the_bar_on_the_whole() -> None:
     standing = admitted()
     broken = {"t/0", "t/1", "t/2"}
-    (change,) = watched(standing, lambda task: task not in broken, 400)
+    (change,) = changed(watched(standing, lambda task: task not in broken, 400))
     assert (change.before, change.state) == ("admitted", "demoted")
     assert "e-detector" in change.reason and "average run length 40,000 draws at least" in change.reason
     assert set(change.failing) == broken
@@ -63,9 +70,18 @@ def test_a_route_that_gets_worse_is_demoted_though_it_is_still_above_the_bar_on_
 
 def test_tasks_that_used_to_pass_are_named_first() -> None:
     standing = admitted(lambda task: task != "t/9", 300)
-    (change,) = watched(standing, lambda task: task not in ("t/9", "t/1", "t/3", "t/5", "t/7"), 300)
+    (change,) = changed(watched(standing, lambda task: task not in ("t/9", "t/1", "t/3", "t/5", "t/7"), 300))
     assert change.state == "demoted"
     assert change.failing[-1] == "t/9" and len(change.failing) > 2
+
+
+def test_an_admitted_routes_bounds_are_told_anew_as_they_narrow() -> None:
+    standing = Standing(GATE, TASKS)
+    first, *later = watched(standing, lambda task: True, 100)
+    assert [(change.before, change.state) for change in later] == [("admitted", "admitted")] * len(later)
+    draws = [change.draws for change in (first, *later)]
+    assert all(after == ceil(1.5 * before) for before, after in pairwise(draws))
+    assert draws[-1] > 60 and later[-1].low > first.low
 
 
 def test_what_has_no_score_counts_for_nothing_but_against_being_admitted() -> None:
@@ -81,7 +97,7 @@ def test_what_was_recorded_is_followed() -> None:
     list(watched(other, lambda task: True, 10))
     other.follow("probation")
     assert (other.draws, other.state) == (0, "probation")
-    changes = list(watched(other, lambda task: True, 150, seed=9))
+    changes = changed(watched(other, lambda task: True, 150, seed=9))
     assert [change.state for change in changes] == ["admitted"]
     assert (other.bounds(), other.level) == (one.bounds(), one.level)
 
