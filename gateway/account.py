@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from backends.backend import Call
 from backends.route import Route
 from backends.usage import Usage, UsageSource
+from gateway.keys.key import VirtualKey
 from gateway.ledger.events import AttemptDetail, Opened, Settled
 from gateway.ledger.spool import Spool, SpoolFull
 from gateway.problem import Problem
@@ -69,6 +70,7 @@ class Account:
         wire: str,
         session: str | None = None,
         language: str | None = None,
+        key: VirtualKey | None = None,
     ) -> None:
         """``session`` and ``language`` as the ledger may have them: see ``Settled``."""
         self._spool = spool
@@ -77,6 +79,7 @@ class Account:
         self._wire = wire
         self._session = session
         self._language = language
+        self._whose = (None, None, None) if key is None else (key.id, key.team, key.customer)
         self._settled = False
         self._started = time.perf_counter()
         self.observation = observation
@@ -88,7 +91,9 @@ class Account:
         return (time.perf_counter() - self._started) * 1000
 
     def open(self) -> None:
-        opened = Opened(self.id, time.time(), self._tenant, self._asked, self.policy, self._wire, self._session)
+        opened = Opened(
+            self.id, time.time(), self._tenant, self._asked, self.policy, self._wire, self._session, *self._whose
+        )
         try:
             self._spool.append(opened)
         except SpoolFull as full:
@@ -102,6 +107,7 @@ class Account:
             return
         self._settled = True
         usage = spent.usage or Usage()
+        key_id, team, customer = self._whose
         row = Settled(
             id=self.id,
             at=time.time(),
@@ -127,6 +133,9 @@ class Account:
             cache_write_1h_tokens=usage.cache_write_1h_tokens,
             session=self._session,
             language=self._language,
+            key_id=key_id,
+            team=team,
+            customer=customer,
         )
         self.observation.settled(row)
         try:

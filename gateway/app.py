@@ -19,10 +19,11 @@ from starlette.routing import Route
 from backends.registry import BACKENDS, BackendLimits
 from gateway.api import anthropic_error, chat, completions, embeddings, messages, openai_error, responses
 from gateway.api.control import ControlClient, control_api
-from gateway.api.gate import Gate
+from gateway.api.gate import Gate, Keys
 from gateway.api.generation import Generation
 from gateway.api.health import health_api
 from gateway.api.http import Receive, Scope, Send
+from gateway.api.keys import keys_api
 from gateway.api.models import models_api
 from gateway.api.no_websocket import NoWebSocket
 from gateway.api.policies import policies_api
@@ -32,6 +33,7 @@ from gateway.cache import AnswerCache
 from gateway.config import Config
 from gateway.evidence import EvidenceFile
 from gateway.fleet import Fleet
+from gateway.keys.keyring import Keyring
 from gateway.ledger.spool import Spool
 from gateway.pipeline import Pipeline
 from gateway.problem import Problem
@@ -75,6 +77,7 @@ class _Parts:
     cache: AnswerCache | None
     control: ControlClient
     pipeline: Pipeline
+    keyring: Keyring | None
 
 
 def create_app(
@@ -92,7 +95,8 @@ def create_app(
     all workers' metrics.
     """
     parts = _parts(config, runtime, spool, metrics, before)
-    gate = partial(Gate, api_key=config.api_key, on_refusal=parts.observer.refused)
+    keys = Keys(config.api_key, config.keys.admin_key if config.keys is not None else None, parts.keyring)
+    gate = partial(Gate, keys=keys, on_refusal=parts.observer.refused)
     app = _Application(
         title="Weighbridge",
         telemetry=_NO_AUTOMATIC_TELEMETRY,
@@ -117,7 +121,8 @@ def create_app(
         return registry
 
     def ready() -> bool:
-        return app.state.serving and parts.evidence.known and parts.fleet.started
+        known = parts.evidence.known and (parts.keyring is None or parts.keyring.known)
+        return app.state.serving and known and parts.fleet.started
 
     for wire in WIRES:
         endpoint = Generation(wire, parts.pipeline, parts.observer, config.limits)
@@ -128,6 +133,8 @@ def create_app(
     app.include_router(stored_responses_api(parts.fleet))
     app.include_router(control_api(parts.control, config.limits))
     app.include_router(watch_api(parts.router, parts.control, config.limits))
+    if parts.keyring is not None:
+        app.include_router(keys_api(parts.control, parts.keyring, parts.router, config.limits))
     app.include_router(health_api(ready, all_metrics))
     return app
 
@@ -147,6 +154,7 @@ def _parts(config: Config, runtime: Runtime, spool: Spool, metrics: Metrics, bef
         cache=cache,
         control=ControlClient(runtime),
         pipeline=Pipeline(router, cache, spool, config.limits, _verifiers(config)),
+        keyring=Keyring(runtime.keys_file, config.keys.secret) if config.keys is not None else None,
     )
 
 
@@ -156,6 +164,9 @@ async def _lifespan(app: FastAPI, parts: _Parts, replaces: bool) -> AsyncIterato
     parts.evidence.look()
     starting = asyncio.create_task(parts.fleet.start())
     background = [starting, asyncio.create_task(parts.fleet.watch()), asyncio.create_task(parts.evidence.watch())]
+    if parts.keyring is not None:
+        parts.keyring.look()
+        background.append(asyncio.create_task(parts.keyring.watch()))
     first_look_s = _LOOK_BEFORE_SWAP_S if replaces else _FIRST_LOOK_S
     await asyncio.wait({asyncio.create_task(parts.fleet.observe())}, timeout=first_look_s)
     if replaces:

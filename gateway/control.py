@@ -12,6 +12,8 @@ from starlette.routing import Route
 from gateway.api import openai_error
 from gateway.control_admissions import admission_routes
 from gateway.control_feedback import feedback_routes
+from gateway.control_keys import key_routes
+from gateway.keys.register import Register
 from gateway.ledger.drain import Drain
 from gateway.problem import Problem
 from gateway.store.store import Store
@@ -20,7 +22,9 @@ from policies.snapshot import InvalidScorecard, Snapshot
 _USAGE = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "cache_write_1h_tokens")
 
 
-def create_control(store: Store, drain: Drain, publish: Callable[[], Awaitable[Snapshot]]) -> Starlette:
+def create_control(
+    store: Store, drain: Drain, publish: Callable[[], Awaitable[Snapshot]], register: Register
+) -> Starlette:
     """``publish`` hands the store's evidence to the workers and returns it."""
 
     async def add_scorecards(request: Request) -> Response:
@@ -38,13 +42,14 @@ def create_control(store: Store, drain: Drain, publish: Callable[[], Awaitable[S
     async def get_request(request: Request) -> Response:
         await drain.once()  # what was answered a moment ago may still be in a spool
         row = await store.request(request.path_params["id"])
-        if row is None:
+        if row is None or request.query_params.get("tenant", row["tenant"]) != row["tenant"]:
             raise Problem(404, "unknown_request", "no request with this id is recorded")
         return _json(_shown(row))
 
     async def list_requests(request: Request) -> Response:
         await drain.once()
-        rows = await store.requests_of(request.query_params["session"], int(request.query_params["limit"]))
+        asked = request.query_params
+        rows = await store.requests_of(asked["session"], int(asked["limit"]), asked.get("tenant"))
         return _json({"requests": [_shown(row) for row in rows]})
 
     return Starlette(
@@ -55,6 +60,7 @@ def create_control(store: Store, drain: Drain, publish: Callable[[], Awaitable[S
             Route("/v1/requests/{id}", get_request, methods=["GET"]),
             *admission_routes(store, publish),
             *feedback_routes(store, drain),
+            *key_routes(register),
         ],
         exception_handlers={Problem: _refuse},
     )

@@ -9,10 +9,15 @@ import uvicorn
 
 from gateway import evidence
 from gateway.control import create_control
+from gateway.keys.exchange import Exchange
+from gateway.keys.register import Register
 from gateway.ledger.drain import Drain
 from gateway.runtime import Runtime
 from gateway.store.store import Store
+from gateway.valkey import Valkey
 from policies.snapshot import Snapshot
+
+_VALKEY_WAIT_S = 1.0
 
 
 class _InnerServer(uvicorn.Server):
@@ -24,8 +29,11 @@ class _InnerServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def keep(database: Path, runtime: Runtime) -> AsyncIterator[None]:
-    """Drains, publishes and answers until it is left; then drains a last time. The workers are gone by then."""
+async def keep(database: Path, runtime: Runtime, shared_valkey: str | None) -> AsyncIterator[None]:
+    """Drains, publishes and answers until it is left; then drains a last time. The workers are gone by then.
+
+    ``shared_valkey`` is the address where other replicas are met.
+    """
     store = await Store.open(database)
     drain = Drain(runtime.spools, store)
 
@@ -35,17 +43,23 @@ async def keep(database: Path, runtime: Runtime) -> AsyncIterator[None]:
         return snapshot
 
     await publish()
-    app = create_control(store, drain, publish)
+    valkey = Valkey(shared_valkey, connect_s=_VALKEY_WAIT_S, reply_s=_VALKEY_WAIT_S) if shared_valkey else None
+    register = Register(store, runtime.keys_file, Exchange(valkey) if valkey is not None else None)
+    await register.open()
+    app = create_control(store, drain, publish, register)
     server = _InnerServer(
         uvicorn.Config(app, uds=str(runtime.control_socket), log_config=None, access_log=False, lifespan="off")
     )
     serving = asyncio.create_task(server.serve())
-    draining = asyncio.create_task(drain.watch())
+    background = [asyncio.create_task(drain.watch()), asyncio.create_task(register.watch())]
     try:
         yield
     finally:
-        draining.cancel()
+        for task in background:
+            task.cancel()
         server.should_exit = True
         await serving
         await drain.once()
         await store.close()
+        if valkey is not None:
+            await valkey.close()

@@ -16,6 +16,7 @@ from gateway.attempts import Attempts
 from gateway.cache import AnswerCache, CacheScope, Entry
 from gateway.cache_control import CacheControl
 from gateway.flight import Flight, Head, Reader
+from gateway.keys.key import VirtualKey
 from gateway.ledger.spool import Spool
 from gateway.limits import Limits
 from gateway.problem import ClientLeft, Problem
@@ -42,6 +43,8 @@ class Asked:
     call: Call
     traits: RequestTraits
     cache: CacheControl
+    key: VirtualKey | None = None
+    """None for the gateway's own key."""
 
     @property
     def form(self) -> str:
@@ -119,7 +122,7 @@ class Pipeline:
 
         The caller reads ``passage.reader`` and then calls ``close(passage)``, whatever happened.
         """
-        choice = self._router.choose(asked.model, asked.traits, asked.call)
+        choice = self._router.choose(asked.model, asked.traits, asked.call, asked.key)
         account = Account(
             self._spool,
             observation,
@@ -130,6 +133,7 @@ class Pipeline:
             wire=asked.call.wire,
             session=attributed(asked.call.session),
             language=ALIASES.get(choice.language) if choice.language is not None else None,
+            key=asked.key,
         )
         trip = _Trip(asked, choice, account, self._key(asked, choice.routes[0], choice.verify))
         if trip.key is None or not asked.cache.read:

@@ -1,11 +1,12 @@
 """From the ``model`` that a client names to the routes to try: a pinned route, or a policy weighed on the evidence."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
 from backends.backend import Call
 from backends.route import Route
 from gateway.fleet import Fleet
+from gateway.keys.key import VirtualKey
 from gateway.problem import Problem
 from gateway.request_language import language_of
 from gateway.sticky import Sessions, draw_of, place_of, place_of_session
@@ -66,9 +67,13 @@ class Router:
         self.evidence = evidence
         self._compile()
 
-    def choose(self, model: str, traits: RequestTraits, call: Call) -> Choice:
-        """Raises ``Problem``: 404 for an unknown name, 400 for what a pinned route lacks, 503 if no route qualifies."""
+    def choose(self, model: str, traits: RequestTraits, call: Call, key: VirtualKey | None = None) -> Choice:
+        """Raises ``Problem``: 404 for a name that is unknown or not for this key, 400 for what a pinned route lacks,
+        503 if no route qualifies.
+        """
         name = self.aliases.get(model, model)
+        if key is not None and not self._may_name(key, name):
+            raise self._unknown(model, key)
         if name in self._fleet.routes:
             return Choice(PINNED, (_able(self._fleet.routes[name], traits),), traits.language)
         compiled = self._policy(name)
@@ -76,7 +81,10 @@ class Router:
         place = place_of(call) if compiled.asks_session else None
         if place is not None:
             traits = replace(traits, draw=draw_of(place), previous=self.sessions.route(name, place))
-        decision = compiled.decide(traits, self._fleet.available)
+        decision = compiled.decide(traits, self._available(key))
+        if not decision.routes and key is not None and self.decide(name, traits).routes:
+            message = f"policy '{name}' has no route for this that may serve the API key {key.id}"
+            raise Problem(403, "no_route_for_key", message)
         if not decision.routes:
             raise Problem(503, "no_route_qualifies", f"policy '{name}' has no route for this: {decision.summary()}")
         policy = decision.compiled.policy
@@ -99,10 +107,22 @@ class Router:
         place = place_of_session(session)
         return replace(traits, draw=draw_of(place), previous=self.sessions.route(policy, place))
 
-    def names(self) -> list[str]:
+    def names(self, key: VirtualKey | None = None) -> list[str]:
         """What ``model`` may be: serving routes, then the other routes, policies and aliases."""
         routes = sorted(self._fleet.routes, key=lambda name: name not in self._fleet.available)
-        return [*routes, *self._policies, *self.aliases]
+        names = [*routes, *self._policies, *self.aliases]
+        return names if key is None else [name for name in names if self._may_name(key, self.aliases.get(name, name))]
+
+    def _may_name(self, key: VirtualKey, name: str) -> bool:
+        if (route := self._fleet.routes.get(name)) is not None:
+            return key.may_name_route(route)
+        return key.may_name_policy(name)
+
+    def _available(self, key: VirtualKey | None) -> Container[str]:
+        available = self._fleet.available
+        if key is None:
+            return available
+        return {name for name in available if key.may_be_served_by(self._fleet.routes[name])}
 
     def _compile(self) -> None:
         routes = tuple(self._fleet.routes.values())
@@ -116,9 +136,10 @@ class Router:
             raise self._unknown(name)
         return compiled
 
-    def _unknown(self, model: str) -> Problem:
+    def _unknown(self, model: str, key: VirtualKey | None = None) -> Problem:
         shown = model if len(model) <= 100 else model[:100] + "…"
-        message = f"The model {shown!r} does not exist. Available: {', '.join(self.names())}"
+        or_not_yours = " or is not for this key" if key is not None else ""
+        message = f"The model {shown!r} does not exist{or_not_yours}. Available: {', '.join(self.names(key))}"
         return Problem(404, "model_not_found", message, param="model")
 
 

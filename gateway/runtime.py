@@ -31,6 +31,11 @@ class Runtime:
         return self.state / "evidence.json"
 
     @property
+    def keys_file(self) -> Path:
+        """The virtual keys' hashes, limits and rights."""
+        return self.state / "keys.json"
+
+    @property
     def config_file(self) -> Path:
         """The configuration in force, as the parent accepted it; the user's file may be broken by now."""
         return self.folder / "weighbridge.yaml"

@@ -17,6 +17,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from gateway import evidence
 from gateway.config import Config
 from gateway.embedded_valkey import EmbeddedValkey
+from gateway.keys import keyring
 from gateway.reload import Reloader
 from gateway.runtime import Runtime
 from gateway.watch_keeper import WatchKeeper, running
@@ -68,7 +69,7 @@ async def supervise(config: Config, listener: socket.socket, workers: int, first
         stack.push_async_callback(valkey.stop)
 
         async def prepare(config: Config) -> None:
-            if config.cache.enabled and config.cache.url is None:
+            if (config.cache.enabled or config.keys is not None) and config.cache.url is None:
                 await valkey.start()
             watch.want(config)
 
@@ -76,13 +77,14 @@ async def supervise(config: Config, listener: socket.socket, workers: int, first
         database = config.state_dir / "weighbridge.sqlite3"
         if not database.exists():
             evidence.write(runtime.evidence_file, Snapshot())  # there is none: the workers need not wait to hear it
+            keyring.write(runtime.keys_file, ())
         reloader = Reloader(config, runtime, listener.getsockname()[0], prepare)
         order = Order(str(config.path), str(runtime.folder), str(runtime.state), GRACE_S)
         hands = [first, *(WorkerProcess() for _ in range(workers - 1))]
         for hand in hands:
             hand.serve(order, listener)
         team = [asyncio.create_task(_keep_up(hand, order, listener, runtime, stop)) for hand in hands]
-        await stack.enter_async_context(_keeper(database, runtime))
+        await stack.enter_async_context(_keeper(database, runtime, config.cache.url))
         watching = asyncio.create_task(reloader.watch(hangup))
         async with running(watch):
             await asyncio.wait({watching, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -100,11 +102,11 @@ def _own_url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _keeper(database: Path, runtime: Runtime) -> AbstractAsyncContextManager[None]:
+def _keeper(database: Path, runtime: Runtime, shared_valkey: str | None) -> AbstractAsyncContextManager[None]:
     """The seam behind which SQLAlchemy is loaded: half a second that no request waits for."""
     from gateway.keeper import keep  # noqa: PLC0415
 
-    return keep(database, runtime)
+    return keep(database, runtime, shared_valkey)
 
 
 async def _keep_up(

@@ -82,14 +82,19 @@ def control_api(control: ControlClient, limits: Limits) -> APIRouter:
         return await control.forward("GET", "/v1/feedback")
 
     @api.get("/v1/requests")
-    async def list_requests(session: _Session, limit: _Limit = 100) -> Response:
-        asked = urlencode({"session": attributed(session), "limit": limit})
+    async def list_requests(request: Request, session: _Session, limit: _Limit = 100) -> Response:
+        asked = urlencode({"session": attributed(session), "limit": limit, **_of_tenant(request)})
         return await control.forward("GET", f"/v1/requests?{asked}")
 
     @api.get("/v1/requests/{request_id}")
-    async def get_request(request_id: str) -> Response:
+    async def get_request(request: Request, request_id: str) -> Response:
         if not request_id.isalnum() or len(request_id) > 64:
             raise Problem(404, "unknown_request", "no request with this id is recorded")
-        return await control.forward("GET", f"/v1/requests/{request_id}")
+        return await control.forward("GET", f"/v1/requests/{request_id}?{urlencode(_of_tenant(request))}")
 
     return api
+
+
+def _of_tenant(request: Request) -> dict[str, str]:
+    """A virtual key sees its tenant's requests and no others."""
+    return {"tenant": request.scope["weighbridge.tenant"]} if request.scope["weighbridge.key"] is not None else {}

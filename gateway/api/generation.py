@@ -108,7 +108,7 @@ def parse(wire: ClientWire, scope: Scope, body: bytes) -> Asked:
     unkept = _is(fields, "background", True)  # a ticket for an answer, not the answer
     cache = _NO_STORE if unkept else CacheControl.parse(header(scope, b"cache-control"))
     traits = _traits(wire, scope, fields, body)
-    return Asked(new_request_id(), scope["weighbridge.tenant"], model, call, traits, cache)
+    return Asked(new_request_id(), scope["weighbridge.tenant"], model, call, traits, cache, scope["weighbridge.key"])
 
 
 def _input_tokens(body: bytes) -> int:

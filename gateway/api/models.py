@@ -19,15 +19,16 @@ def models_api(router: Router, started_at: int) -> APIRouter:
     @api.get("/v1/models")
     async def list_models(request: Request) -> dict[str, Any]:
         """All of them on one page, whatever ``limit`` and cursors say."""
-        names = router.names()
+        names = router.names(request.scope["weighbridge.key"])
         if _is_anthropics(request):
             data = [_anthropic_entry(router, name, started_at) for name in names]
-            return {"data": data, "has_more": False, "first_id": names[0], "last_id": names[-1]}
+            first, last = (names[0], names[-1]) if names else (None, None)
+            return {"data": data, "has_more": False, "first_id": first, "last_id": last}
         return {"object": "list", "data": [_entry(router, name, started_at) for name in names]}
 
     @api.get("/v1/models/{name:path}")
     async def get_model(request: Request, name: str) -> dict[str, Any]:
-        if name not in router.names():
+        if name not in router.names(request.scope["weighbridge.key"]):
             raise Problem(404, "model_not_found", f"The model {name[:100]!r} does not exist", param="model")
         return (_anthropic_entry if _is_anthropics(request) else _entry)(router, name, started_at)
 

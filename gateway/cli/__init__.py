@@ -20,6 +20,7 @@ _COMMANDS = {
     "compare": "gateway.cli.compare",
     "feedback": "gateway.cli.feedback",
     "policy": "gateway.cli.policy",
+    "keys": "gateway.cli.keys",
     "config": "gateway.cli.config",
     "doctor": "gateway.cli.doctor",
     "sandboxd": "gateway.cli.sandboxd",

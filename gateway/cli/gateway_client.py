@@ -9,6 +9,8 @@ import httpx
 
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 
+_KEY = "WEIGHBRIDGE_API_KEY"
+_ADMIN_KEY = "WEIGHBRIDGE_ADMIN_KEY"
 DEFAULT_BASE_URL = "http://127.0.0.1:8080/v1"
 
 base_url_option: Callable[[Any], Any] = click.option(
@@ -30,8 +32,13 @@ def post_json(base_url: str, path: str, content: object) -> Any:
     return _ask("POST", base_url, path, json=content)
 
 
-def _ask(method: str, base_url: str, path: str, **content: Any) -> Any:
-    key = os.environ.get("WEIGHBRIDGE_API_KEY")
+def administer(method: str, base_url: str, path: str, **content: Any) -> Any:
+    """The same for the admin API, which is beside ``/v1`` and has a key of its own."""
+    return _ask(method, base_url.rstrip("/").removesuffix("/v1"), f"admin/{path}", _ADMIN_KEY, **content)
+
+
+def _ask(method: str, base_url: str, path: str, key_from: str = _KEY, **content: Any) -> Any:
+    key = os.environ.get(key_from)
     headers = {"authorization": f"Bearer {key}"} if key else {}
     url = f"{base_url.rstrip('/')}/{path}"
     try:
@@ -40,7 +47,7 @@ def _ask(method: str, base_url: str, path: str, **content: Any) -> Any:
         advice = "start one with `weighbridge serve --config FILE`, or name it with --base-url"
         raise MissingFailure(f"no gateway answers at {base_url} ({error}); {advice}") from error
     if not response.is_success:
-        raise _refusal(response, base_url)
+        raise _refusal(response, base_url, key_from)
     try:
         return response.json()
     except ValueError as error:
@@ -52,10 +59,12 @@ def where_it_is(base_url: str) -> str:
     return "" if httpx.URL(base_url).path.strip("/") else f"; write --base-url {base_url.rstrip('/')}/v1"
 
 
-def _refusal(response: httpx.Response, base_url: str) -> Failure:
+def _refusal(response: httpx.Response, base_url: str, key_from: str) -> Failure:
     said = _message(response)
     if response.status_code in (401, 403):
-        return ConfigFailure(f"{base_url} refuses the key: {said}; set WEIGHBRIDGE_API_KEY to the gateway's own")
+        return ConfigFailure(f"{base_url} refuses the key: {said}; set {key_from} to the gateway's own")
+    if response.status_code in (400, 404, 422) and key_from == _ADMIN_KEY:
+        return ConfigFailure(f"{base_url}: {said}")
     if response.status_code in (400, 404, 422):
         return ConfigFailure(f"{base_url}: {said}{where_it_is(base_url)}")
     return MissingFailure(f"{base_url} answers {response.status_code}: {said}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backends.route import Route
+from gateway.config.keys import KeySettings
 from gateway.config.problem import Problem
 from gateway.config.watching import Watch
 from gateway.limits import Limits
@@ -61,4 +62,6 @@ class Config:
     """Where `weighbridge sandboxd` listens, for policies that have answers verified by running them."""
     api_key: str | None = field(repr=False)
     """None: only loopback is served."""
+    keys: KeySettings | None = None
+    """None: there are no virtual keys."""
     warnings: tuple[Problem, ...] = ()

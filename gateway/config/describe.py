@@ -6,7 +6,7 @@ from gateway.config.names import did_you_mean
 from gateway.config.problem import Location, Report
 from gateway.config.schema import field_at, keys_at
 
-_SECRET_KEYS = frozenset({"api_key", "headers"})
+_SECRET_KEYS = frozenset({"api_key", "headers", "admin_key", "secret"})
 _NUMBERS = {"whole": "is not a whole number", "any": "is not a number"}
 _PHRASES = {
     "int_parsing": _NUMBERS["whole"],

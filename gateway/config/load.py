@@ -12,6 +12,7 @@ from gateway.config import build
 from gateway.config.checks import check_names, check_policies, check_prices, check_section
 from gateway.config.config import Config
 from gateway.config.describe import describe
+from gateway.config.keys import key_settings
 from gateway.config.problem import ConfigError, Location, Problem, Report
 from gateway.config.schema import ConfigSection
 from gateway.config.source import Source, read
@@ -86,6 +87,7 @@ def _built(text: str, source: Source, section: ConfigSection, env: Mapping[str, 
         state_dir=state_dir,
         sandboxd=path.parent / section.sandboxd if section.sandboxd else state_dir / "sandboxd.sock",
         api_key=section.api_key.get_secret_value() if section.api_key else None,
+        keys=key_settings(section.keys),
         warnings=tuple(source.problem(*warning) for warning in check_prices(section, policies)),
     )
 

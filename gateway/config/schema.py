@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from backends.route import Capability, Residency, UnsupportedTools
+from gateway.config.keys import KeysSection
 from gateway.config.kinds import CanarySection, Parts, ShadowSection, StickSection
 from gateway.config.presets import PresetName, with_preset
 from gateway.config.problem import Location
@@ -199,6 +200,9 @@ class ConfigSection(Section):
     state_dir: Text | None = Field(default=None, examples=["/var/lib/weighbridge"])
     sandboxd: Text | None = Field(default=None, examples=["/run/weighbridge/sandboxd.sock"])
     api_key: Secret | None = Field(default=None, examples=["${WEIGHBRIDGE_API_KEY}"])
+    keys: KeysSection | None = Field(
+        default=None, examples=["{admin_key: ${WEIGHBRIDGE_ADMIN_KEY}, secret: ${WEIGHBRIDGE_KEY_SECRET}}"]
+    )
 
 
 def field_at(location: Location) -> FieldInfo | None:

@@ -34,6 +34,9 @@ class Opened(msgspec.Struct, frozen=True, tag="open", tag_field="event"):
     policy: str
     wire: str
     session: str | None = None
+    key_id: str | None = None
+    team: str | None = None
+    customer: str | None = None
 
 
 class Settled(msgspec.Struct, frozen=True, tag="settle", tag_field="event"):
@@ -67,6 +70,10 @@ class Settled(msgspec.Struct, frozen=True, tag="settle", tag_field="event"):
     """What the client calls the session that it belongs to; see ``gateway.session.attributed``."""
     language: str | None = None
     """The programming language, one of ``policies.languages``, where the decision knew it."""
+    key_id: str | None = None
+    """The virtual key's, and its team and customer; None for the gateway's own key."""
+    team: str | None = None
+    customer: str | None = None
 
 
 Event = Opened | Settled

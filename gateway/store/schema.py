@@ -33,6 +33,9 @@ requests = Table(
     Column("cache_write_1h_tokens", BigInteger),
     Column("session", String(128)),
     Column("language", String(64)),
+    Column("key_id", String(32)),
+    Column("team", String(64)),
+    Column("customer", String(64)),
     Index("requests_settled_at", "settled_at"),
     Index("requests_open_by_spool", "spool", "outcome"),
     Index("requests_session", "session", "settled_at", sqlite_where=text("session IS NOT NULL")),
@@ -76,3 +79,11 @@ admissions = Table(
     Index("admissions_by_gate", "route", "revision", "suite", "language", "at_least"),
 )
 """The audit: a row a change, never changed again. Each gate's newest is in force; versions are the evidence's, too."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("key", JSON, nullable=False),
+)
+"""Virtual keys, revoked ones too: a replica that was away must not bring them back."""

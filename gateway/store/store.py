@@ -11,8 +11,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.feedback import Feedback, Tally
+from gateway.keys.key import VirtualKey
 from gateway.ledger.events import Event, Opened, Settled
-from gateway.store import admissions, feedback
+from gateway.store import admissions, feedback, keys
 from gateway.store.migrate import upgrade
 from gateway.store.schema import requests, scorecards
 from policies.admission import Admission
@@ -57,9 +58,13 @@ class Store:
             row = (await connection.execute(select(requests).where(requests.c.id == request_id))).mappings().first()
         return dict(row) if row else None
 
-    async def requests_of(self, session: str, limit: int) -> list[dict[str, Any]]:
-        """The session's last ``limit`` requests that are settled, the newest first."""
+    async def requests_of(self, session: str, limit: int, tenant: str | None = None) -> list[dict[str, Any]]:
+        """The session's last ``limit`` requests that are settled, the newest first; a tenant's only, where one is
+        named.
+        """
         of_session = select(requests).where(requests.c.session == session, requests.c.settled_at.is_not(None))
+        if tenant is not None:
+            of_session = of_session.where(requests.c.tenant == tenant)
         newest = of_session.order_by(requests.c.settled_at.desc(), requests.c.id.desc()).limit(limit)
         async with self._engine.connect() as connection:
             return [dict(row) for row in (await connection.execute(newest)).mappings()]
@@ -87,6 +92,14 @@ class Store:
     async def feedback_tallies(self) -> list[Tally]:
         async with self._engine.connect() as connection:
             return await connection.run_sync(feedback.tallies)
+
+    async def put_keys(self, changed: Sequence[VirtualKey]) -> None:
+        async with self._engine.begin() as connection:
+            await connection.run_sync(keys.put, changed)
+
+    async def keys(self) -> list[VirtualKey]:
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(keys.everything)
 
     async def evidence(self) -> Snapshot:
         async with self._engine.connect() as connection:

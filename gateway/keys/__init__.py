@@ -1,0 +1,1 @@
+"""Virtual keys: who may use the gateway, for what, and how much."""

@@ -1,0 +1,195 @@
+"""Virtual keys on a running gateway, and on two that share a Valkey."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.fixtures.gateway import Gateway, Serve, start_gateway
+from tests.fixtures.keys import ADMIN_KEY, KEYS, OWN_KEY, Admin, Ask, asking, shared_valkey, with_keys
+from tests.fixtures.upstream import Upstream
+from tests.fixtures.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def keyed_gateway(upstream_server: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    gateway = start_gateway(tmp_path_factory.mktemp("keyed"), with_keys(upstream_server.url), api_key=OWN_KEY)
+    yield gateway
+    assert gateway.stop() == 0
+
+
+@pytest.fixture
+def keyed(keyed_gateway: Gateway, upstream: Upstream, request: pytest.FixtureRequest) -> Gateway:
+    keyed_gateway.topic = f"{request.node.name}: "
+    return keyed_gateway
+
+
+def get(gateway: Gateway, key: str, path: str, **headers: str) -> httpx.Response:
+    headers = {"authorization": f"Bearer {key}", **headers}
+    return httpx.get(gateway.url + path, headers=headers, timeout=60, trust_env=False)
+
+
+def error(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def test_a_key_works_at_once_and_its_requests_are_booked_on_it(keyed: Gateway) -> None:
+    made = Admin(keyed).create("alice", team="red", customer="acme")
+    answer = asking(keyed, made["key"])()
+    assert answer.status_code == 200, answer.text
+    row = keyed.ledger(answer.headers["x-weighbridge-request-id"])
+    assert (row["key_id"], row["team"], row["customer"]) == (made["id"], "red", "acme")
+    own = keyed.ledger(keyed.chat("by the gateway's own key").headers["x-weighbridge-request-id"])
+    assert (own["key_id"], own["team"], own["customer"]) == (None, None, None)
+
+
+def test_the_key_is_shown_once_and_kept_nowhere(keyed: Gateway) -> None:
+    made = Admin(keyed).create("bob")
+    asking(keyed, made["key"])()
+    listed = Admin(keyed).ask("GET", "keys")
+    assert made["id"] in listed.text
+    assert made["key"] not in listed.text
+    assert "hash" not in listed.text
+    for secret in (made["key"], KEYS["secret"], ADMIN_KEY):
+        for path in [keyed.log, *keyed.state_dir.rglob("*")]:
+            assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+def test_a_revoked_key_is_refused_in_the_wires_own_shape(keyed: Gateway) -> None:
+    made = Admin(keyed).create()
+    ask = asking(keyed, made["key"])
+    assert ask().status_code == 200
+    Admin(keyed).revoke(made["id"])
+    eventually(lambda: ask().status_code == 401)
+    assert error(ask()) == (401, "key_revoked")
+    assert error(ask(path="/v1/responses")) == (401, "key_revoked")
+    said = ask(path="/v1/messages", max_tokens=5).json()
+    assert (said["type"], said["error"]["type"]) == ("error", "authentication_error")
+    assert Admin(keyed).ask("POST", f"keys/{made['id']}/rotate").status_code == 404
+
+
+def test_a_rotated_key_is_good_for_its_grace_only(keyed: Gateway) -> None:
+    made = Admin(keyed).create(rpm=100)
+    turned = Admin(keyed).ask("POST", f"keys/{made['id']}/rotate", params={"grace_s": 600}).json()
+    assert (turned["id"], turned["allowance"]) == (made["id"], made["allowance"])
+    assert asking(keyed, turned["key"])().status_code == 200
+    assert asking(keyed, made["key"])().status_code == 200
+    again = Admin(keyed).ask("POST", f"keys/{made['id']}/rotate").json()
+    eventually(lambda: asking(keyed, turned["key"])().status_code == 401)
+    assert asking(keyed, made["key"])().status_code == 401
+    assert asking(keyed, again["key"])().status_code == 200
+
+
+def test_an_expired_key_is_refused(keyed: Gateway) -> None:
+    made = Admin(keyed).create(expires_at=time.time() - 1)
+    assert error(asking(keyed, made["key"])()) == (401, "key_expired")
+
+
+def test_rights(keyed: Gateway) -> None:
+    made = Admin(keyed).create(policies=["auto"], residency="self_hosted")
+    ask = asking(keyed, made["key"])
+    for model in ("auto", "gpt-4o"):
+        assert ask(model=model).headers["x-weighbridge-route"] == "small"
+    for model in ("other", "small", "away", "nothing"):
+        refused = ask(model=model)
+        assert error(refused) == (404, "model_not_found")
+        assert "away" not in refused.json()["error"]["message"].replace(f"{model!r}", "")
+    assert [model["id"] for model in get(keyed, made["key"], "/v1/models").json()["data"]] == ["auto", "gpt-4o"]
+    assert get(keyed, made["key"], "/v1/models/away").status_code == 404
+    assert get(keyed, made["key"], "/v1/models/auto").status_code == 200
+
+
+def test_a_policy_without_a_route_for_the_key_says_so(keyed: Gateway) -> None:
+    made = Admin(keyed).create(routes=["away"], residency="self_hosted")
+    assert error(asking(keyed, made["key"])(model="auto")) == (403, "no_route_for_key")
+    assert error(asking(keyed, made["key"])(model="away")) == (404, "model_not_found")
+
+
+def test_a_virtual_key_is_for_models_and_its_own_requests(keyed: Gateway) -> None:
+    alice, bob = (Admin(keyed).create(owner)["key"] for owner in ("alice", "bob"))
+    answer = asking(keyed, alice)()
+    row = f"/v1/requests/{answer.headers['x-weighbridge-request-id']}"
+    eventually(lambda: get(keyed, alice, row).status_code == 200)
+    assert get(keyed, bob, row).status_code == 404
+    for path in ("/metrics", "/v1/scorecards", "/v1/policies/auto/explain", "/v1/responses/resp_1", "/", "/nothing"):
+        assert error(get(keyed, alice, path)) == (403, "operator_only"), path
+    for path in ("/admin/keys", "/admin/nothing"):
+        for key in (alice, OWN_KEY, "wrong"):
+            assert error(get(keyed, key, path)) == (401, "invalid_admin_key"), path
+    for path in ("//admin/keys", "/x/../admin/keys", "/%61dmin/keys", "/Admin/keys", "/v1/models/../../admin/keys"):
+        assert get(keyed, alice, path).status_code in (401, 403, 404), path
+    assert error(get(keyed, ADMIN_KEY, "/v1/models")) == (401, "invalid_api_key")
+
+
+def test_tenants_do_not_share_answers_and_colleagues_do(keyed: Gateway, upstream: Upstream) -> None:
+    def key(**order: str) -> Ask:
+        return asking(keyed, Admin(keyed).create("x", **order)["key"])
+
+    cache = [
+        ask("the same question").headers["x-weighbridge-cache"]
+        for ask in (key(), key(), key(team="blue"), key(team="blue"), key(customer="blue"), key(customer="blue"))
+    ]
+    assert cache == ["miss", "miss", "miss", "hit", "miss", "hit"]
+
+
+@pytest.mark.parametrize("key", ["' OR 1=1 --", "sk-" + "x" * 10_000, "wb-é", "Bearer", "*", "\\u0000"])
+def test_odd_keys_are_refused(keyed: Gateway, key: str) -> None:
+    headers = {"authorization": f"Bearer {key}".encode()}
+    refused = httpx.get(keyed.url + "/v1/models", headers=headers, timeout=60, trust_env=False)
+    assert error(refused) == (401, "invalid_api_key")
+
+
+def test_unknown_names_and_ids_are_told(keyed: Gateway) -> None:
+    refused = Admin(keyed).ask("POST", "keys", json={"owner": "a", "policies": ["aut"]})
+    assert error(refused) == (400, "invalid_key")
+    assert "did you mean 'auto'" in refused.text
+    for action in ("rotate", "revoke"):
+        assert error(Admin(keyed).ask("POST", f"keys/key_0/{action}")) == (404, "unknown_key")
+        assert Admin(keyed).ask("POST", f"keys/key%2f..%2f0/{action}").status_code == 404
+
+
+def test_keys_outlive_the_gateway(serve: Serve, upstream: Upstream) -> None:
+    gateway = serve(with_keys(upstream.url), api_key=OWN_KEY)
+    made, gone = Admin(gateway).create(), Admin(gateway).create()
+    Admin(gateway).revoke(gone["id"])
+    assert gateway.stop() == 0
+    gateway = serve(with_keys(upstream.url), api_key=OWN_KEY)
+    assert asking(gateway, made["key"])().status_code == 200
+    assert error(asking(gateway, gone["key"])()) == (401, "key_revoked")
+    assert error(httpx.get(gateway.url + "/v1/models", timeout=60, trust_env=False)) == (401, "invalid_api_key")
+
+
+def test_replicas_tell_each_other_and_serve_without_valkey(upstream: Upstream, tmp_path: Path) -> None:
+    gateways: list[Gateway] = []
+    try:
+        with shared_valkey(tmp_path) as url:
+            config = with_keys(upstream.url, cache={"url": url})
+            for name in ("one", "two"):
+                (tmp_path / name).mkdir()
+                gateways.append(start_gateway(tmp_path / name, config, api_key=OWN_KEY))
+            one, two = gateways
+            made, gone = Admin(one).create(), Admin(one).create()
+            eventually(lambda: asking(two, made["key"])().status_code == 200)
+            eventually(lambda: asking(two, gone["key"])().status_code == 200)
+            Admin(two).revoke(gone["id"])
+            eventually(lambda: asking(one, gone["key"])().status_code == 401)
+        for gateway in (one, two):
+            no_store = {"model": "small", "messages": gateway.messages("hi")}
+            served = httpx.post(
+                gateway.url + "/v1/chat/completions",
+                json=no_store,
+                headers={"authorization": f"Bearer {made['key']}", "cache-control": "no-cache, no-store"},
+                timeout=60,
+                trust_env=False,
+            )
+            assert served.status_code == 200
+            assert asking(gateway, gone["key"])().status_code == 401
+        late = Admin(one).create()
+        assert asking(one, late["key"])("late").status_code == 200
+        with shared_valkey(tmp_path):  # another one, that knows nothing
+            eventually(lambda: asking(two, late["key"])("late").status_code == 200)
+    finally:
+        for gateway in gateways:
+            gateway.stop()
