@@ -39,6 +39,8 @@ from gateway.pipeline import Pipeline
 from gateway.problem import Problem
 from gateway.router import Router
 from gateway.runtime import Runtime
+from gateway.shadow import Shadows
+from gateway.shadow_budget import DayBudget
 from gateway.telemetry.fleet_health import FleetHealth
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observer import Observer, make_observer
@@ -153,7 +155,9 @@ def _parts(config: Config, runtime: Runtime, spool: Spool, metrics: Metrics, bef
         evidence=EvidenceFile(runtime.evidence_file, router),
         cache=cache,
         control=ControlClient(runtime),
-        pipeline=Pipeline(router, cache, spool, config.limits, _verifiers(config)),
+        pipeline=Pipeline(
+            router, cache, spool, config.limits, _verifiers(config), _shadows(config, runtime, spool, observer, fleet)
+        ),
         keyring=Keyring(runtime.keys_file, config.keys.secret) if config.keys is not None else None,
     )
 
@@ -204,6 +208,13 @@ def _verifiers(config: Config) -> dict[Form, Verifier]:
     if "confidence" in forms:
         verifiers["confidence"] = ConfidenceVerifier()
     return verifiers
+
+
+def _shadows(config: Config, runtime: Runtime, spool: Spool, observer: Observer, fleet: Fleet) -> Shadows | None:
+    if all(policy.shadow is None for policy in config.policies.values()):
+        return None
+    budget = DayBudget(runtime.state / "shadows")
+    return Shadows(fleet, config.limits, spool, observer, budget, observer.metrics.shadow_dropped)
 
 
 def _cache(config: Config, runtime: Runtime, metrics: Metrics) -> AnswerCache | None:

@@ -67,6 +67,11 @@ class Attempts:
         finally:
             self._budget.active -= 1
 
+    async def once(self, route: Route, call: Call, spent: Spent) -> Started:
+        """The answer of one try, where nobody waits for another. Raises ``BackendError``, ``Problem``."""
+        place = Place(route, self._fleet.replicas(route)[0])
+        return await self._attempt(place, call, spent, time.monotonic() + self._limits.total_s)
+
     async def read_rest(self, started: Started, deliver: Deliver) -> None:
         """Hands over every further batch as it comes. Raises ``BackendError``, also at the total limit and at the gap
         limit, which is kept to a tenth.

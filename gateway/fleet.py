@@ -91,6 +91,10 @@ class Fleet:
         first = member.affinity.choose(conversation, {r.url: r.is_over(least) for r in trusted})
         return [first, *(url for url in ranked if url != first)]
 
+    def is_busy(self, route: Route) -> bool:
+        """None of its replicas has room for what can be left undone."""
+        return all(replica.is_over(0) for replica in self._members[route.name].replicas.values())
+
     def health(self) -> Iterator[tuple[str, Replica]]:
         """Every replica as it stands, with the name of its route."""
         return ((name, replica) for name, member in self._members.items() for replica in member.replicas.values())

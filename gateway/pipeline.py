@@ -22,6 +22,7 @@ from gateway.limits import Limits
 from gateway.problem import ClientLeft, Problem
 from gateway.router import Choice, Router
 from gateway.session import attributed
+from gateway.shadow import Original, Shadows
 from gateway.telemetry.observer import Observation
 from gateway.upstream_problem import to_problem
 from gateway.verify.holding import Asking, Holding
@@ -107,6 +108,7 @@ class Pipeline:
         spool: Spool,
         limits: Limits,
         verifiers: Mapping[Form, Verifier] = MappingProxyType({}),
+        shadows: Shadows | None = None,
     ) -> None:
         self._router = router
         self._cache = cache
@@ -114,6 +116,7 @@ class Pipeline:
         self._limits = limits
         self._attempts = Attempts(router.fleet, limits)
         self._holding = Holding(self._attempts, verifiers)
+        self._shadows = shadows
         self._flights: dict[str, Flight] = {}
         self._background: set[asyncio.Task[None]] = set()
 
@@ -152,7 +155,9 @@ class Pipeline:
         passage.reader.leave()
 
     async def drain(self) -> None:
-        """Waits for flights and cache writes under way."""
+        """Waits for flights and cache writes under way. What is mirrored is cut short."""
+        if self._shadows is not None:
+            await self._shadows.close()
         await asyncio.gather(*self._background, return_exceptions=True)
 
     def _key(self, asked: Asked, route: Route, verify: Verification | None) -> str | None:
@@ -241,7 +246,14 @@ class Pipeline:
         flight.end(problem)
         if problem is None and flight.head is not None:
             self._router.answered(trip.choice, flight.head.route)
+            self._mirror(trip, flight.head.route)
         asyncio.get_running_loop().call_soon(_write_down, flight, trip, spent)  # the readers go first
+
+    def _mirror(self, trip: _Trip, answered: Route) -> None:
+        mirror, asked = trip.choice.mirror, trip.asked
+        if self._shadows is not None and mirror is not None and mirror.route.name != answered.name:
+            original = Original(asked.tenant, asked.model, trip.choice.policy, asked.call, asked.traits)
+            self._shadows.offer(original, mirror)
 
     def _keep(self, flight: Flight, trip: _Trip) -> None:
         """Under the route that answered, which need not be the one that was looked up."""

@@ -49,6 +49,10 @@ class Metrics:
             "weighbridge_affinity", "Attempts at routes with several replicas, by what was known of the conversation",
             ("route", "outcome"), registry=registry,
         )  # fmt: skip
+        self._shadows = Counter(
+            "weighbridge_shadow_dropped", "Requests that were not mirrored, though they were to be",
+            ("policy", "reason"), registry=registry,
+        )  # fmt: skip
         self._spans = Counter("weighbridge_spans", "Spans for the collector", ("outcome",), registry=registry)
         self._valkey = Counter("weighbridge_valkey_failures", "Commands that Valkey did not serve", registry=registry)
         self.in_flight = Gauge(
@@ -64,6 +68,9 @@ class Metrics:
 
     def placed(self, route: str, outcome: str) -> None:
         self._counter(self._affinity, route, outcome).inc()
+
+    def shadow_dropped(self, policy: str, reason: str) -> None:
+        self._counter(self._shadows, policy, reason).inc()
 
     def spans(self, outcome: str, count: int) -> None:
         self._counter(self._spans, outcome).inc(count)
