@@ -152,7 +152,7 @@ def _parts(config: Config, runtime: Runtime, spool: Spool, metrics: Metrics, bef
         observer=observer,
         fleet=fleet,
         router=router,
-        evidence=EvidenceFile(runtime.evidence_file, router),
+        evidence=EvidenceFile(runtime.evidence_file, runtime.live_file, router),
         cache=cache,
         control=ControlClient(runtime),
         pipeline=Pipeline(

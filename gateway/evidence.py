@@ -1,10 +1,14 @@
-"""The evidence as a file: the parent writes it, every worker looks for a newer one. It works without Valkey."""
+"""The evidence as files: the parent writes them, every worker looks for newer ones. It works without Valkey.
+
+Scorecards and admissions are in one. Live times are in another, as they change every few seconds.
+"""
 
 import asyncio
 import logging
 from pathlib import Path
 
 from gateway.router import Router
+from policies.live import InvalidTimes, decode_times
 from policies.snapshot import InvalidScorecard, Snapshot
 
 log = logging.getLogger("weighbridge.evidence")
@@ -20,32 +24,45 @@ def write(path: Path, evidence: Snapshot) -> None:
 
 
 class EvidenceFile:
-    def __init__(self, path: Path, router: Router) -> None:
-        self._path = path
+    def __init__(self, path: Path, live_path: Path, router: Router) -> None:
+        self._file = _Watched(path)
+        self._live = _Watched(live_path)
         self._router = router
-        self._seen: tuple[int, int] | None = None
 
     @property
     def known(self) -> bool:
         """Whether any evidence, be it empty, has been learnt."""
-        return self._seen is not None
+        return self._file.seen is not None
 
     def look(self) -> None:
-        """Learns the evidence if the file is another one than last time."""
+        """Learns what is in a file that is another one than last time."""
         try:
-            stat = self._path.stat()
-        except FileNotFoundError:
-            return
-        seen = (stat.st_ino, stat.st_mtime_ns)
-        if seen == self._seen:
-            return
-        self._seen = seen
-        try:
-            self._router.learn(Snapshot.decode(self._path.read_bytes()))
-        except InvalidScorecard:
+            if (data := self._file.news()) is not None:
+                self._router.learn(Snapshot.decode(data))
+            if (data := self._live.news()) is not None:
+                self._router.learn_live(decode_times(data))
+        except (InvalidScorecard, InvalidTimes):
             log.exception("the evidence could not be read; the last one stays in force")
 
     async def watch(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             self.look()
+
+
+class _Watched:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.seen: tuple[int, int] | None = None
+
+    def news(self) -> bytes | None:
+        """What is in the file, if it is another one than last time."""
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            return None
+        seen = (stat.st_ino, stat.st_mtime_ns)
+        if seen == self.seen:
+            return None
+        self.seen = seen
+        return self._path.read_bytes()

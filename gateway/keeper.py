@@ -12,6 +12,8 @@ from gateway.control import create_control
 from gateway.keys.exchange import Exchange
 from gateway.keys.register import Register
 from gateway.ledger.drain import Drain
+from gateway.live.publish import publish_live
+from gateway.live.window import Window
 from gateway.runtime import Runtime
 from gateway.store.store import Store
 from gateway.valkey import Valkey
@@ -35,7 +37,8 @@ async def keep(database: Path, runtime: Runtime, shared_valkey: str | None) -> A
     ``shared_valkey`` is the address where other replicas are met.
     """
     store = await Store.open(database)
-    drain = Drain(runtime.spools, store)
+    live = Window()
+    drain = Drain(runtime.spools, store, live.record)
 
     async def publish() -> Snapshot:
         snapshot = await store.evidence()
@@ -51,12 +54,14 @@ async def keep(database: Path, runtime: Runtime, shared_valkey: str | None) -> A
         uvicorn.Config(app, uds=str(runtime.control_socket), log_config=None, access_log=False, lifespan="off")
     )
     serving = asyncio.create_task(server.serve())
+    telling = asyncio.create_task(publish_live(live, runtime.live_file))
     background = [asyncio.create_task(drain.watch()), asyncio.create_task(register.watch())]
     try:
         yield
     finally:
         for task in background:
             task.cancel()
+        telling.cancel()
         server.should_exit = True
         await serving
         await drain.once()

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from backends.backend import Call
 from backends.route import Route
@@ -11,6 +12,8 @@ from gateway.problem import Problem
 from gateway.request_language import language_of
 from gateway.sticky import Sessions, draw_of, place_of, place_of_session
 from policies.decide import CompiledPolicy, Decision, compile_policy
+from policies.latency import goes_by_live, live_verdicts
+from policies.live import LiveTimes
 from policies.mirror import Mirror
 from policies.policy import Policy
 from policies.request import RequestTraits
@@ -64,8 +67,19 @@ class Router:
         return self._policies
 
     def learn(self, evidence: Snapshot) -> None:
-        self.evidence = evidence
+        """All but live times, which come apart."""
+        self.evidence = replace(evidence, live=self.evidence.live)
         self._compile()
+
+    def learn_live(self, live: tuple[LiveTimes, ...]) -> None:
+        """They change every few seconds: a policy is compiled anew only where they change what it decides."""
+        if not any(map(goes_by_live, self._policies.values())):
+            return
+        before, self.evidence = self.evidence, replace(self.evidence, live=live)
+        routes = tuple(self._fleet.routes.values())
+        for name, policy in self._policies.items():
+            if live_verdicts(policy, routes, before) != live_verdicts(policy, routes, self.evidence):
+                self._compiled[name] = compile_policy(policy, routes, self.evidence)
 
     def choose(self, model: str, traits: RequestTraits, call: Call, key: VirtualKey | None = None) -> Choice:
         """Raises ``Problem``: 404 for a name that is unknown or not for this key, 400 for what a pinned route lacks,
@@ -101,6 +115,13 @@ class Router:
 
     def decide(self, policy: str, traits: RequestTraits) -> Decision:
         return self._policy(policy).decide(traits, self._fleet.available)
+
+    def explain(self, policy: str, traits: RequestTraits) -> dict[str, Any]:
+        """The same decision in its newest figures: live times that change no decision are not compiled in."""
+        compiled = self._policy(policy)
+        if goes_by_live(compiled.policy):
+            compiled = compile_policy(self._policies[policy], self._fleet.routes.values(), self.evidence)
+        return compiled.decide(traits, self._fleet.available).explain()
 
     def in_session(self, policy: str, traits: RequestTraits, session: str) -> RequestTraits:
         """As a request of this session is decided: where it is dealt, and which route this worker saw answer it."""

@@ -31,6 +31,11 @@ class Runtime:
         return self.state / "evidence.json"
 
     @property
+    def live_file(self) -> Path:
+        """What requests take now."""
+        return self.folder / "live.json"
+
+    @property
     def keys_file(self) -> Path:
         """The virtual keys' hashes, limits and rights."""
         return self.state / "keys.json"

@@ -38,6 +38,6 @@ def policies_api(router: Router) -> APIRouter:
             traits = router.in_session(target, traits, session)
         if previous is not None:
             traits = replace(traits, previous=previous)
-        return router.decide(target, traits).explain()
+        return router.explain(target, traits)
 
     return api

@@ -9,7 +9,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,9 +36,13 @@ class _Spool:
 class Drain:
     """Drains every spool below ``root``: those of living workers, and the orphans of dead ones."""
 
-    def __init__(self, root: Path, store: Store) -> None:
+    def __init__(
+        self, root: Path, store: Store, on_recorded: Callable[[Iterable[Event]], None] = lambda events: None
+    ) -> None:
+        """``on_recorded`` is told of events once they are in the store."""
         self._root = root
         self._store = store
+        self._on_recorded = on_recorded
         self._spools: dict[str, _Spool] = {}
         self._lock = asyncio.Lock()
         self._published: dict[str, int] | None = None
@@ -79,6 +83,7 @@ class Drain:
         for number, segment in enumerate(segments, 1):
             for events, end in _batches(segment, spool.read.get(segment, 0)):
                 await self._store.record(spool.folder.name, events)
+                self._on_recorded(events)
                 spool.read[segment] = end
             if number < len(segments):  # its worker writes to a later one
                 segment.unlink()
