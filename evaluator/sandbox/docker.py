@@ -63,6 +63,7 @@ class Docker:
         self._free: list[cgroup.Group] = []
         self._ready: dict[Limits, deque[asyncio.Task[Container]]] = {}
         self._made = 0
+        self._stuck: set[str] = set()
         self._prepared: Path | None = None
 
     @property
@@ -83,7 +84,7 @@ class Docker:
             for container, label in (await self._engine.labels()).items():
                 if is_dead(label):
                     await self._remove(container)
-            stack.push_async_callback(_dismiss, self._watchdog())
+            stack.push_async_callback(self._dismiss, self._watchdog())
             if self._runtime and self._engine.is_local:
                 self._groups = await asyncio.to_thread(cgroup.find)
                 if self._groups:
@@ -187,8 +188,12 @@ class Docker:
             self._free.append(container.group)
 
     async def _remove(self, container: str) -> None:
-        with contextlib.suppress(SandboxError):  # the next start, or the watchdog, finds it
-            await self._engine.remove(container)
+        """A container that the engine cannot remove just now is tried again when the next one goes, and at the end."""
+        for each in (container, *self._stuck):
+            self._stuck.add(each)
+            with contextlib.suppress(SandboxError):
+                await self._engine.remove(each)
+                self._stuck.discard(each)
 
     async def _discard(self, ready: deque[asyncio.Task[Container]]) -> None:
         for container in await asyncio.gather(*ready, return_exceptions=True):
@@ -198,6 +203,12 @@ class Docker:
     async def _discard_ready(self) -> None:
         await asyncio.gather(*map(self._discard, self._ready.values()))
         self._ready.clear()
+
+    async def _dismiss(self, watchdog: "subprocess.Popen[bytes]") -> None:
+        """What is still left is the watchdog's, which tries for half a minute."""
+        for container in tuple(self._stuck):
+            await self._remove(container)
+        await asyncio.to_thread(watchdog.communicate, b"" if self._stuck else b"nothing is left\n")
 
 
 def _isolation(limits: Limits, prepared_files: Path | None, *, own_kernel: bool) -> dict[str, Any]:
@@ -218,7 +229,3 @@ def _isolation(limits: Limits, prepared_files: Path | None, *, own_kernel: bool)
         "security_opt": ["no-new-privileges", *([f"seccomp={seccomp.docker_profile()}"] if own_kernel else [])],
         "log_config": {"Type": "none", "Config": {}},
     }
-
-
-async def _dismiss(watchdog: "subprocess.Popen[bytes]") -> None:
-    await asyncio.to_thread(watchdog.communicate, b"nothing is left\n")

@@ -1,6 +1,7 @@
 """A Docker engine: the SDK's blocking calls in threads, its errors as ours. The only file that imports the SDK."""
 
 import asyncio
+import contextlib
 import functools
 import os
 import socket
@@ -38,6 +39,7 @@ class Engine:
         self._threads: ThreadPoolExecutor | None = None
         self._client: Any = None
         self._errors: tuple[type[Exception], ...] = ()
+        self._unknown: tuple[type[Exception], ...] = ()
 
     async def __aenter__(self) -> Self:
         try:
@@ -48,6 +50,7 @@ class Engine:
         if self.is_local and not _answers(self.host.removeprefix("unix://")):
             raise SandboxError(f"no Docker engine answers at {self.host}; {INSTALL}")
         self._errors = (docker.errors.DockerException, requests.RequestException, OSError)
+        self._unknown = (docker.errors.NotFound,)
         self._threads = ThreadPoolExecutor(_CALLS_AT_ONCE, "docker")
         connect = functools.partial(
             docker.APIClient, version="auto", timeout=_CALL_SECONDS, max_pool_size=_CALLS_AT_ONCE
@@ -109,8 +112,12 @@ class Engine:
         return Ended(int(state["ExitCode"]), bool(state["OOMKilled"]))
 
     async def remove(self, container: str) -> None:
-        """Kills it, and returns when it is gone."""
-        await self._call(self._client.remove_container, container, force=True, v=True)
+        """Kills it, and returns when it is gone, which it may have been before."""
+        await self._call(self._remove, container)
+
+    def _remove(self, container: str) -> None:
+        with contextlib.suppress(*self._unknown):
+            self._client.remove_container(container, force=True, v=True)
 
     async def labels(self) -> dict[str, str]:
         """The label ``LABEL`` of every container that has one, by the container's id."""

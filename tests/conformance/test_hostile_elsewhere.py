@@ -71,7 +71,7 @@ ALL = {
     **{name: Hostile(name, RIGHT[name], row) for name, row in ROWS.items()},
     "cobol": Hostile("cobol", COBOL),
     "fortran": Hostile("fortran", FORTRAN),
-    **{name: Hostile(target.language, target.right, target.row) for name, target in TARGETS.items()},
+    **{name: Hostile(target.table, target.right, target.row) for name, target in TARGETS.items()},
 }
 CALLING = Hostile(
     "coboleval", f"{CALLED}           MULTIPLY 2 BY L-N GIVING RESULT\n           GOBACK.\n", ahead=CALLED

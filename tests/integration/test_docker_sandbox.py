@@ -1,6 +1,7 @@
 """The Docker sandbox where its engine lacks something, or breaks; and its warm containers."""
 
 import asyncio
+import subprocess
 
 import pytest
 
@@ -52,3 +53,23 @@ async def test_a_container_that_others_remove_is_trouble_of_ours(sandbox_engine:
                 await run.read()
                 await run.exit_status()
         assert await output(box, "echo", "again") == "again\n"
+
+
+async def test_what_the_engine_cannot_remove_just_now_is_tried_again(sandbox_engine: Client) -> None:
+    async with Docker(host=sandbox_engine.host, warm=0) as box:
+        async with box.start(Program(("sh", "-c", "echo up; sleep 1000")), SMALL) as run:
+            assert await run.read() == b"up\n"
+            (mine,) = sandbox_engine("ps", "--quiet", "--no-trunc").stdout.split()
+            files = sandbox_engine("inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", mine).stdout.strip()
+            within(sandbox_engine, f"touch {files}/here && chattr +i {files}/here")  # now root cannot, either
+        assert mine in sandbox_engine("ps", "--all", "--quiet", "--no-trunc").stdout.split()
+        within(sandbox_engine, f"chattr -i {files}/here")
+        assert await output(box, "echo", "again") == "again\n"
+        assert sandbox_engine("ps", "--all", "--quiet").stdout.split() == []
+    await gone(lambda: left_in(sandbox_engine))
+
+
+def within(engine: Client, command: str) -> None:
+    """Among the engine's mounts."""
+    pid = (engine.folder / "pid").read_text().strip()
+    subprocess.run(["nsenter", "--target", pid, "--mount", "sh", "-c", command], check=True)
