@@ -112,12 +112,12 @@ def _term(weight: float, figure: Figure) -> float | None:
 
 def _on_suite(policy: Policy, routes: Sequence[Route], evidence: Evidence) -> tuple[str, list[Scorecard | None]]:
     """The policy's suite, or else the one that most routes were measured on: its name for people, and the cards."""
-    suite, language = policy.suite or _most_measured(routes, evidence)
+    suite, language = policy.suite or most_measured(routes, evidence)
     cards = [evidence.scorecard(route.name, route.revision.id, suite, language) for route in routes]
     return (f" on {suite}" + (f" ({language})" if language else "") if suite else ""), cards
 
 
-def _most_measured(routes: Sequence[Route], evidence: Evidence) -> tuple[str, str | None]:
+def most_measured(routes: Sequence[Route], evidence: Evidence) -> tuple[str, str | None]:
     """The suite and language that most of these routes were measured on; ties by name."""
     cards = (card for route in routes for card in evidence.of_revision(route.name, route.revision.id))
     counts = Counter((card.suite, card.language) for card in cards if not card.partial and card.pass_at_1 is not None)

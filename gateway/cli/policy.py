@@ -11,6 +11,7 @@ import click
 from backends.route import Capability
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from gateway.cli.gateway_client import base_url_option, get_json, post_json
+from gateway.cli.policy_simulate import simulate_command
 from gateway.cli.policy_text import explanation_lines
 from gateway.cli.table import wrapped
 from gateway.config import ConfigError, load_config
@@ -108,6 +109,9 @@ def published(routes: tuple[str, ...], base_url: str, as_json: bool) -> None:
     post_json(base_url, "scorecards", content)
     names = ", ".join(dict.fromkeys(card.route for card in cards))
     click.echo(f"{len(cards)} published scorecards loaded, for {names}")
+
+
+command.add_command(simulate_command, "simulate")
 
 
 def _offline(
