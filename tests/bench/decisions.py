@@ -2,7 +2,7 @@
 
 20 routes with scorecards in 16 languages, gated in the request's own, pooled; a request that fits, one that half of the
 routes must be dropped for, and one that no route qualifies for, so that `otherwise` decides. Then the language of
-requests of several kinds.
+requests of several kinds, and where a session's place is found in its prompt.
 """
 
 import json
@@ -10,16 +10,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from statistics import median
 from timeit import repeat
+from typing import Any
 
 import click
 import msgspec
 
+from backends.backend import Call
 from backends.price import Price
 from backends.route import Capability, Route
 from gateway.request_language import language_of
+from gateway.sticky import place_of
 from policies.costs import PricePer1k
 from policies.decide import CompiledPolicy, compile_policy
 from policies.facts import LanguagesInclude
+from policies.kinds import Canary, Fallback, Shadow, Stick, Weighted
 from policies.languages import LANGUAGES, OF_REQUEST
 from policies.latency import Latency
 from policies.policy import Policy
@@ -33,7 +37,7 @@ DECISION_BUDGET_US, LANGUAGE_BUDGET_US = 30, 150
 _ROUNDS, _CALLS = 500, 10  # short rounds: some of them are not interrupted, on a busy machine too
 
 
-def compiled() -> CompiledPolicy:
+def compiled(**kind: Any) -> CompiledPolicy:
     routes = [_route(number) for number in range(ROUTES)]
     cards = tuple(_card(route, language) for route in routes for language in sorted(LANGUAGES))
     requirements = (
@@ -42,8 +46,19 @@ def compiled() -> CompiledPolicy:
         PassAt1("suite", 0.5, OF_REQUEST, pooled=True),
         Latency("ttft_p99_ms", 5000, "suite", OF_REQUEST),
     )
-    policy = Policy("auto", "cheapest", requirements, "most_accurate")
+    policy = Policy("auto", "cheapest", requirements, "most_accurate", **kind)
     return compile_policy(policy, routes, Snapshot(1, cards))
+
+
+def kinds() -> Mapping[str, CompiledPolicy]:
+    names = [f"route-{number}" for number in range(ROUTES)]
+    return {
+        "weighted, 20 routes": compiled(kind=Weighted(tuple((name, 5.0) for name in names))),
+        "canary": compiled(kind=Canary("route-1", "route-2", "suite", "rust", 0.8)),
+        "fallback, 20 routes": compiled(kind=Fallback(tuple(names))),
+        "20 routes, one mirrored to": compiled(shadow=Shadow("route-19", 1.0)),
+        "20 routes, the session stays": compiled(stick=Stick(0.99)),
+    }
 
 
 def requests() -> Mapping[str, RequestTraits]:
@@ -73,14 +88,23 @@ def main() -> None:
     policy = compiled()
     for name, request in requests().items():
         _print(f"decision: {name}", lambda request=request: policy.decide(request), DECISION_BUDGET_US)  # type: ignore[misc]
+    in_session = replace(requests()["20 routes fit"], draw=0x0123456789ABCDEF, previous="route-7")
+    for name, policy in kinds().items():
+        _print(f"decision: {name}", lambda policy=policy: policy.decide(in_session).shadow, DECISION_BUDGET_US)  # type: ignore[misc]
     for name, messages in prompts().items():
         fields = msgspec.json.decode(json.dumps({"messages": messages}), type=dict[str, msgspec.Raw])
         _print(f"language: {name}", lambda fields=fields: language_of(fields), LANGUAGE_BUDGET_US)  # type: ignore[misc]
 
 
+    for name, content in {"short": "Write a function.", "100 KB": "." * 100_000}.items():
+        fields = msgspec.json.decode(json.dumps({"messages": [{"content": content}]}), type=dict[str, msgspec.Raw])
+        call = Call("chat", fields, stream=False)
+        _print(f"session's place: opening {name}", lambda call=call: place_of(call), LANGUAGE_BUDGET_US)  # type: ignore[misc]
+
+
 def _print(name: str, call: Callable[[], object], budget_us: int) -> None:
     times = [seconds / _CALLS * 1e6 for seconds in repeat(call, number=_CALLS, repeat=_ROUNDS)]
-    click.echo(f"{name:34} best {min(times):6.1f} us, median {median(times):6.1f} us; budget {budget_us} us")
+    click.echo(f"{name:38} best {min(times):6.1f} us, median {median(times):6.1f} us; budget {budget_us} us")
 
 
 def _route(number: int) -> Route:

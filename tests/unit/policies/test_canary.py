@@ -16,6 +16,7 @@ from policies.correctness import Correctness
 from policies.kinds import Canary
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot
+from tests.simulation.canary import BAR, play
 
 MakeCard = Callable[..., Scorecard]
 REVISION = Revision().id
@@ -149,3 +150,10 @@ def test_the_upper_bound_mirrors_the_lower(passes: int, tasks: int, confidence: 
     assert upper == pytest.approx(1 - lower_of_failures, abs=1e-6)
     assert upper >= passes / tasks - 1e-9
     assert Correctness(passes / tasks, tasks, False).upper(confidence) >= passes / tasks - 1e-9
+
+
+@pytest.mark.parametrize(("truth", "least", "most"), [(0.6, 0.0, 0.01), (0.95, 0.5, 0.7)])
+def test_a_worse_candidate_gets_little_and_a_better_one_everything(truth: float, least: float, most: float) -> None:
+    played = play(truth, runs=100)
+    assert least <= played.share <= most
+    assert played.with_all == (truth > BAR) and played.at_nothing == (truth < BAR)
