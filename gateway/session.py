@@ -12,6 +12,7 @@ import msgspec
 from backends.backend import Call, WireName
 
 _HEADERS = (b"x-claude-code-session-id", b"session-id", b"thread-id", b"x-session-affinity")
+_NAMES = frozenset(_HEADERS)
 _PROMPTS: Mapping[WireName, tuple[tuple[str, ...], str]] = {
     "chat": (("tools",), "messages"),
     "messages": (("tools", "system"), "messages"),
@@ -61,7 +62,7 @@ def session_id(headers: Iterable[tuple[bytes, bytes]], fields: Mapping[str, msgs
     """What the client calls its session: one of the headers that agents send, ``prompt_cache_key``, or what older
     versions of Claude Code write into ``metadata.user_id``.
     """
-    named = {name: value for name, value in headers if name in _HEADERS and value}
+    named = {name: value for name, value in headers if name in _NAMES and value}
     if named:
         return next(named[name] for name in _HEADERS if name in named).decode("latin-1")
     if "prompt_cache_key" in fields and (key := _text(fields["prompt_cache_key"])):
