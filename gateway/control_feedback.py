@@ -22,16 +22,16 @@ def feedback_routes(store: Store, drain: Drain) -> list[Route]:
         if row is None or row["outcome"] is None:
             await drain.once()  # what was answered a moment ago may still be in a spool
             row = await store.request(given.request_id)
-        if row is None:
+        if row is None or request.query_params.get("tenant", row["tenant"]) != row["tenant"]:
             raise Problem(404, "unknown_request", "no request with this id is recorded", param="request_id")
         if not _may_be_judged(row):
             raise Problem(409, "not_answered", "this request got no answer that could be judged", param="request_id")
         await store.add_feedback(given, time.time())
         return Response(msgspec.json.encode(given), 201, media_type="application/json")
 
-    async def summary(_: Request) -> Response:
+    async def summary(request: Request) -> Response:
         await drain.once()
-        cards = online_scorecards(await store.feedback_tallies())
+        cards = online_scorecards(await store.feedback_tallies(request.query_params.get("tenant")))
         return Response(msgspec.json.encode({"scorecards": cards}), media_type="application/json")
 
     return [

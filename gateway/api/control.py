@@ -75,11 +75,11 @@ def control_api(control: ControlClient, limits: Limits) -> APIRouter:
     @api.post("/v1/feedback")
     async def add_feedback(request: Request) -> Response:
         body = await read_body(request.scope, request.receive, limits.max_body_bytes, limits.receive_s)
-        return await control.forward("POST", "/v1/feedback", body)
+        return await control.forward("POST", f"/v1/feedback?{urlencode(_of_tenant(request))}", body)
 
     @api.get("/v1/feedback")
-    async def online_scorecards() -> Response:
-        return await control.forward("GET", "/v1/feedback")
+    async def online_scorecards(request: Request) -> Response:
+        return await control.forward("GET", f"/v1/feedback?{urlencode(_of_tenant(request))}")
 
     @api.get("/v1/requests")
     async def list_requests(request: Request, session: _Session, limit: _Limit = 100) -> Response:
@@ -96,5 +96,5 @@ def control_api(control: ControlClient, limits: Limits) -> APIRouter:
 
 
 def _of_tenant(request: Request) -> dict[str, str]:
-    """A virtual key sees its tenant's requests and no others."""
+    """A virtual key sees its tenant's requests, and verdicts on them, and no others."""
     return {"tenant": request.scope["weighbridge.tenant"]} if request.scope["weighbridge.key"] is not None else {}

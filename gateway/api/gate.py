@@ -31,6 +31,7 @@ _FOR_VIRTUAL_KEYS = frozenset(
         "/v1/embeddings",
         "/v1/models",
         "/v1/requests",
+        "/v1/feedback",
     )
 )
 _AND_BELOW = ("/v1/models/", "/v1/requests/")

@@ -17,7 +17,7 @@ def add(connection: Connection, given: Feedback, at: float) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["request_id"], set_=row))
 
 
-def tallies(connection: Connection) -> list[Tally]:
+def tallies(connection: Connection, tenant: str | None) -> list[Tally]:
     """Of answers only: a request that failed before its first content says nothing of a route's code."""
     columns = {
         "route": requests.c.route,
@@ -31,7 +31,7 @@ def tallies(connection: Connection) -> list[Tally]:
         select(*(column.label(name) for name, column in columns.items()))
         .add_columns(func.count().label("count"), func.max(feedback.c.at).label("last_at"))
         .select_from(feedback.join(requests, requests.c.id == feedback.c.request_id))
-        .where(answered)
+        .where(answered, *([] if tenant is None else [requests.c.tenant == tenant]))
         .group_by(*columns.values())
     )
     return [Tally(**row) for row in connection.execute(query).mappings()]

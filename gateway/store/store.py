@@ -89,9 +89,10 @@ class Store:
         async with self._engine.begin() as connection:
             await connection.run_sync(feedback.add, given, at)
 
-    async def feedback_tallies(self) -> list[Tally]:
+    async def feedback_tallies(self, tenant: str | None = None) -> list[Tally]:
+        """``tenant`` None: everybody's."""
         async with self._engine.connect() as connection:
-            return await connection.run_sync(feedback.tallies)
+            return await connection.run_sync(feedback.tallies, tenant)
 
     async def put_keys(self, changed: Sequence[VirtualKey]) -> None:
         async with self._engine.begin() as connection:

@@ -11,18 +11,18 @@ import pytest
 
 from tests.fixtures import upstream as up
 from tests.fixtures.gateway import WEIGHBRIDGE, Gateway, start_gateway, vllm_route
+from tests.fixtures.keys import OWN_KEY, Admin, asking, with_keys
 from tests.fixtures.upstream import Upstream
 from tests.fixtures.waiting import eventually
 
-KEY = "sk-feedback"
 NO_CACHE = {"cache-control": "no-store"}
 
 
 @pytest.fixture(scope="module")
 def shared_gateway(upstream_server: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    names = ("small", "quiet", "judged", "shown")
-    routes = {name: vllm_route(upstream_server.url) for name in names}
-    gateway = start_gateway(tmp_path_factory.mktemp("feedback"), {"routes": routes}, api_key=KEY)
+    config = with_keys(upstream_server.url)
+    config["routes"] |= {name: vllm_route(upstream_server.url) for name in ("quiet", "judged", "shown", "failing")}
+    gateway = start_gateway(tmp_path_factory.mktemp("feedback"), config, api_key=OWN_KEY)
     yield gateway
     assert gateway.stop() == 0
 
@@ -112,12 +112,12 @@ def test_what_is_no_verdict_is_refused(judged: Gateway, body: bytes) -> None:
 
 def test_a_request_without_an_answer_cannot_be_judged(judged: Gateway, upstream: Upstream) -> None:
     upstream.behaviour = up.answers_json({}, 400)
-    failed = judged.chat("hi", headers=NO_CACHE)
+    failed = judged.chat("hi", model="failing", headers=NO_CACHE)
     request_id = failed.headers["x-weighbridge-request-id"]
     judged.ledger(request_id)
     answer = judge(judged, request_id, "rejected")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "not_answered")
-    assert cards_of(judged, "small") == {}
+    assert cards_of(judged, "failing") == {}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -126,8 +126,21 @@ def test_the_gateways_key_is_needed(judged: Gateway, method: str) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
 
 
+def test_a_virtual_key_judges_what_its_tenant_asked(judged: Gateway) -> None:
+    alice, bob = (Admin(judged).create(owner)["key"] for owner in ("alice", "bob"))
+    request_id = asking(judged, alice)("for alice").headers["x-weighbridge-request-id"]
+    statuses = {}
+    for name, key in (("bob", bob), ("alice", alice)):
+        with httpx.Client(base_url=judged.url, headers={"authorization": f"Bearer {key}"}, trust_env=False) as http:
+            given = http.post("/v1/feedback", json={"request_id": request_id, "verdict": "accepted"}, timeout=60)
+            seen = http.get("/v1/feedback", timeout=60).json()["scorecards"]
+            statuses[name] = (given.status_code, [card["judged"] for card in seen])
+    assert statuses == {"bob": (404, []), "alice": (201, [1])}
+    assert cards_of(judged, "small")["all"]["judged"] == 1  # everybody's, for the gateway's own key
+
+
 def shown(gateway: Gateway, *options: str) -> str:
-    env = {**os.environ, "WEIGHBRIDGE_API_KEY": KEY}
+    env = {**os.environ, "WEIGHBRIDGE_API_KEY": OWN_KEY}
     command = [str(WEIGHBRIDGE), "feedback", "--base-url", f"{gateway.url}/v1", *options]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=env, timeout=120).stdout
 
