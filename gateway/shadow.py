@@ -17,6 +17,7 @@ from backends.usage import Usage
 from gateway.account import Account, Spent, complete_usage, new_request_id
 from gateway.attempts import Attempts
 from gateway.fleet import Fleet
+from gateway.ledger.events import SHADOW
 from gateway.ledger.spool import Spool
 from gateway.limits import Limits
 from gateway.problem import Problem
@@ -29,8 +30,6 @@ from policies.request import RequestTraits
 
 log = logging.getLogger("weighbridge.shadow")
 
-PREFIX = "shadow:"
-"""Goes before the policy's name, in the ledger and in metrics."""
 Dropped = Literal["unfit", "at_once", "busy", "budget"]
 
 _WIRES = frozenset(("chat", "completions", "messages", "responses"))
@@ -124,7 +123,7 @@ class Shadows:
             request_id=new_request_id(),
             tenant=original.tenant,
             asked=original.asked,
-            policy=PREFIX + original.policy,
+            policy=SHADOW + original.policy,
             wire=call.wire,
             session=attributed(call.session),
         )

@@ -113,6 +113,11 @@ def check_prices(section: ConfigSection, policies: Mapping[str, Policy]) -> Iter
         if route.price is None and route.backend != "claude" and by_price and len(section.routes) > 1:
             fix = "write `price: {input: ..., output: ...}` in USD per million tokens"
             yield ("routes", name), f"has no price, so it is free to the policy '{by_price[0]}'", fix
+    for name, policy in policies.items():
+        to = section.routes[policy.shadow.to] if policy.shadow is not None else None
+        if to is not None and to.price is None and to.backend == "vllm":
+            fix = "write its price, or go by `at_once` alone"
+            yield ("policies", name, "shadow"), "its route has no price, so that no budget bounds it", fix
 
 
 def _goes_by_price(policy: Policy) -> bool:

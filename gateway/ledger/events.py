@@ -3,6 +3,10 @@
 import msgspec
 
 
+SHADOW = "shadow:"
+"""Goes before a policy's name where a request is no client's, but one that was mirrored."""
+
+
 class AttemptDetail(msgspec.Struct, frozen=True):
     """One try at one route.
 

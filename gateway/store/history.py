@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from gateway.ledger.events import SHADOW
 from gateway.store.schema import requests
 from gateway.store.store import Store
 from policies.snapshot import Snapshot
@@ -41,9 +42,10 @@ class History:
         return await Store(self._engine).evidence()
 
     async def settled(self, since: float, until: float) -> AsyncIterator[dict[str, Any]]:
-        """Requests that ended from ``since`` on and before ``until``, in Unix seconds; oldest first."""
+        """Clients' requests that ended from ``since`` on and before ``until``, in Unix seconds; oldest first."""
         within = (requests.c.settled_at >= since, requests.c.settled_at < until, requests.c.outcome.is_not(None))
-        wanted = select(requests).where(*within).order_by(requests.c.settled_at, requests.c.id)
+        clients = ~requests.c.policy.startswith(SHADOW)
+        wanted = select(requests).where(*within, clients).order_by(requests.c.settled_at, requests.c.id)
         async with self._engine.connect() as connection:
             async for row in (await connection.stream(wanted)).mappings():
                 yield dict(row)

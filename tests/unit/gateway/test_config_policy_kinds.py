@@ -1,5 +1,7 @@
 """Kinds of policies, shadows and sticking, as the file says them, and what is said of their faults."""
 
+from pathlib import Path
+
 import pytest
 
 from gateway.config import Config, ConfigError, parse_config
@@ -91,3 +93,15 @@ def test_only_policies_that_go_by_price_are_warned_of_routes_without_one() -> No
     assert [warning.location for warning in config("{fallback: [a], otherwise: cheapest}").warnings] == [
         ("routes", "free")
     ]
+
+
+def test_a_shadow_without_a_price_is_warned_of() -> None:
+    (warning,) = config("{fallback: [a], shadow: {to: free, usd_per_day: 1}}").warnings
+    assert warning.location == ("policies", "p", "shadow") and "no budget bounds it" in warning.message
+
+
+def test_the_documented_policies_are_valid() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "policy-kinds.md").read_text()
+    found = parse_config(page.split("```yaml\n")[1].split("```")[0], "c.yaml", {})
+    assert {policy.kind_name for policy in found.policies.values()} == {"weighted", "fallback", "canary", "cheapest"}
+    assert found.warnings == ()
