@@ -4,7 +4,7 @@ import ast
 import builtins
 import warnings
 
-_BUILTINS = frozenset(dir(builtins)) - {"open", "input", "breakpoint", "exec", "eval", "__import__", "compile"}
+BUILTINS = frozenset(dir(builtins)) - {"open", "input", "breakpoint", "exec", "eval", "__import__", "compile"}
 _GIVEN = frozenset({"math", "same"})
 """Names that the test program defines itself."""
 
@@ -69,7 +69,7 @@ def calls(test: str) -> list[str]:
     expression = parsed(test)
     found = ast.walk(expression) if expression else ()
     names = [node.func.id for node in found if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-    return [name for name in names if name not in _BUILTINS | _GIVEN]
+    return [name for name in names if name not in BUILTINS | _GIVEN]
 
 
 def usable(test: str, entry_point: str, known: frozenset[str]) -> bool:
@@ -80,7 +80,7 @@ def usable(test: str, entry_point: str, known: frozenset[str]) -> bool:
     bound = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     bound |= {node.arg for node in ast.walk(expression) if isinstance(node, ast.arg)}
     for node in ast.walk(expression):
-        if isinstance(node, ast.Name) and node.id not in _BUILTINS | _GIVEN | known | bound:
+        if isinstance(node, ast.Name) and node.id not in BUILTINS | _GIVEN | known | bound:
             return False
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in known and node.keywords:
             return False

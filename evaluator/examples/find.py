@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from evaluator.examples import inline
-from evaluator.examples.expressions import calls, claim, equals, is_none, literal, parsed, usable
+from evaluator.examples.expressions import BUILTINS, calls, claim, equals, is_none, literal, parsed, usable
 
 LONGEST_TEXT = 32 * 1024
 """Characters; a longer request is looked at from its beginning, where it says what it asks for, and at its end."""
@@ -24,6 +24,7 @@ _LONGEST_ASSERT = 20
 """Lines."""
 
 _DEFINED = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+([A-Za-z_]\w*)[ \t]*\(", re.MULTILINE)
+_CALLED = re.compile(r"(?<![\w.])([A-Za-z_]\w*+)\(")
 _CODE_BEGINS = re.compile(r"^(?:(?:from|import|class|def|async def)\s|@\w)", re.MULTILINE)
 _FENCED = re.compile(
     r"^(?P<mark>`{3,}|~{3,})[ \t]*(?P<tag>[^\s`]*)[^\n]*\n(?P<code>.*?)^(?P=mark)", re.MULTILINE | re.DOTALL
@@ -53,6 +54,8 @@ def find(text: str) -> Examples | None:
         text = text[: LONGEST_TEXT // 2] + "\n\n" + text[-LONGEST_TEXT // 2 :]
     code = _code(text)
     defined = tuple(dict.fromkeys(_DEFINED.findall(code)))[-_MOST:]
+    if len(defined) == 1 and (other := _other_name(text, defined[0])) is not None:
+        text = re.sub(rf"(?<![\w.]){other}(?=\()", defined[0], text)
     tests = list(dict.fromkeys([*_doctests(text), *_asserts(text), *inline.examples(text, defined, code)]))
     called = Counter(name for test in tests for name in calls(test) if not defined or name in defined)
     if not called:
@@ -62,6 +65,12 @@ def find(text: str) -> Examples | None:
     kept = tuple(test for test in tests if usable(test, entry_point, known))[:_MOST]
     functions = tuple(sorted({name for test in kept for name in calls(test)}))
     return Examples(entry_point, code, kept, functions) if kept else None
+
+
+def _other_name(text: str, defined: str) -> str | None:
+    """What the examples call the function, where nothing calls it by the name that its definition has."""
+    names = {name for name in _CALLED.findall(_DEFINED.sub("", text)) if name not in BUILTINS}
+    return names.pop() if len(names) == 1 and defined not in names else None
 
 
 def _code(text: str) -> str:

@@ -19,7 +19,7 @@ _LEADS_TO = re.compile(
     re.IGNORECASE,
 )
 _INPUT = re.compile(
-    r"^[ \t*]*+(?:example[ \t]*+\d*+[ \t]*+:?[ \t]*+)?inputs?[ \t]*+:[ \t]*+(?P<input>[^\n]+)\n++"
+    r"^[ \t*]*+(?:example[ \t]*+\d*+[ \t]*+:?[ \t]*+)?inputs?[ \t]*+:(?P<input>(?:[^\n]*+\n){1,8}?)"
     r"[ \t*]*+(?:expected[ \t]++)?outputs?[ \t]*+:[ \t]*+(?P<output>[^\n]+)",
     re.MULTILINE | re.IGNORECASE,
 )
@@ -29,7 +29,7 @@ _FOR = re.compile(
     r"[ \t]*+:?[ \t]*+(?P<output>[^\n]+)",
     re.IGNORECASE,
 )
-_NAMED = re.compile(r"([A-Za-z_]\w*)[ \t]*(?:=|:)(?!=)[ \t]*")
+_NAMED = re.compile(r"(?P<begins>^[ \t]*+)?(?P<name>[A-Za-z_]\w*+)[ \t]*+[=:](?!=)[ \t]*+", re.MULTILINE)
 
 
 def examples(text: str, defined: Sequence[str], code: str) -> Iterator[str]:
@@ -41,7 +41,7 @@ def examples(text: str, defined: Sequence[str], code: str) -> Iterator[str]:
         if number == _MOST_CALLS:
             break
         yield from _after_call(text, found.start(), found.end())
-    parameters = _parameters(code, defined[-1])
+    parameters = parameters_of(code, defined[-1])
     for pattern in (_INPUT, _FOR):
         for match in pattern.finditer(text):
             yield from _without_call(match["input"], match["output"], defined[-1], parameters)
@@ -108,7 +108,7 @@ def _beginning(line: str) -> str | None:
 
 
 def _without_call(given: str, output: str, name: str, parameters: Sequence[str]) -> Iterator[str]:
-    arguments = _arguments(given.strip(" \t.,;"), parameters)
+    arguments = _arguments(given.strip(" \t\n.,;"), parameters)
     value = _value(output)
     if arguments is not None and value is not None:
         call = parsed(f"{name}({', '.join(map(ast.unparse, arguments))})")
@@ -117,17 +117,16 @@ def _without_call(given: str, output: str, name: str, parameters: Sequence[str])
 
 
 def _arguments(given: str, parameters: Sequence[str]) -> list[ast.expr] | None:
-    """``a = 1, b = [2]`` in the parameters' order, or the values in order; None unless there is one for each."""
+    """``a = 1, b = [2]`` in the parameters' order or a line each, or values alone; None unless one for each."""
     if not parameters:
         return None
-    names = [match for match in _NAMED.finditer(given) if match[1] in parameters]
-    if [match[1] for match in names] == list(parameters) and names[0].start() == 0:
+    names = [match for match in _NAMED.finditer(given) if match["begins"] is not None or match["name"] in parameters]
+    if names and names[0].start() == 0:
+        in_order = [match["name"] for match in names] == list(parameters)
+        each_a_line = all(match["begins"] is not None for match in names)
         ends = [match.start() for match in names[1:]] + [len(given)]
-        texts = [
-            given[match.end() : end].strip().rstrip(",; ").removesuffix(" and")
-            for match, end in zip(names, ends, strict=True)
-        ]
-        values = [literal(text) for text in texts]
+        texts = [given[match.end() : end] for match, end in zip(names, ends, strict=True)]
+        values = [_argument(text.strip()) for text in texts] if in_order or each_a_line else []
     elif len(parameters) == 1 and not names:
         values = [literal(given)]
     else:
@@ -137,7 +136,15 @@ def _arguments(given: str, parameters: Sequence[str]) -> list[ast.expr] | None:
     return found if len(found) == len(parameters) else None
 
 
-def _parameters(code: str, name: str) -> list[str]:
+def _argument(text: str) -> ast.expr | None:
+    """All that is said, or its beginning where words follow a comma."""
+    begins = _beginning(text) or ""
+    return literal(text.rstrip(",; ").removesuffix(" and")) or (
+        literal(begins) if text[len(begins) :].startswith(",") else None
+    )
+
+
+def parameters_of(code: str, name: str) -> list[str]:
     """Those that a call must give, by what stands between the definition's brackets; none where it cannot be read."""
     definition = re.search(rf"def[ \t]+{re.escape(name)}[ \t]*\(", code)
     end = _closing(code, definition.end()) if definition else None

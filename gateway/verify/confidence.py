@@ -25,7 +25,7 @@ class ConfidenceCheck:
     async def look(self, said: Said) -> Found:
         if said.mean_logprob is None:
             return Found("unavailable")
-        return Found("passed" if said.mean_logprob >= self.at_least else "failed", said.mean_logprob)
+        return Found("passed" if said.mean_logprob >= self.at_least else "failed")
 
 
 def can_ask(call: Call) -> bool:

@@ -49,6 +49,9 @@ def shown_by(text: str) -> list[str]:
         ("f(5) -> 19 - 5 - 6 = 8", ["same(f(5), 8)"]),
         ("For x = 3, y = 'b' the output should be [1]", ["same(f(3, 'b'), [1])"]),
         ("Input: x = [1, 2], y = 3\n    Output: 4", ["same(f([1, 2], 3), 4)"]),
+        ("Input:\n      list : [1]\n      most : 2\n    Output: 6", ["same(f([1], 2), 6)"]),
+        ("For x = 3, y = 4, which is more, the output should be 1", ["same(f(3, 4), 1)"]),
+        ("assert other(1, 2) => 3", ["same(f(1, 2), 3)"]),
         ("Input: 1, 2\n    Expected output: 'c'", ["same(f(1, 2), 'c')"]),
     ],
 )
@@ -66,7 +69,7 @@ def test_examples_of_all_kinds_are_found(shown: str, expected: list[str]) -> Non
         ">>> f(x=1)\n    2",
         ">>> x = 5",
         ">>> open('/etc/passwd').read() == f(1)",
-        ">>> g(1)\n    2",
+        ">>> g(1)\n    2\n    >>> h(1)\n    3",
         "f(n) = f(n - 1) + 1",
         "f(1) + f(2) = 3",
         "f(4) = 4 + f(3)",
@@ -118,7 +121,7 @@ def same(a: object, b: object) -> bool:
 @pytest.mark.parametrize(
     ("suite", "without", "wrong"),
     [
-        ("HumanEvalPlus-v0.1.10", 11, {"HumanEval/47", "HumanEval/116", "HumanEval/130", "HumanEval/148"}),
+        ("HumanEvalPlus-v0.1.10", 7, {"HumanEval/47", "HumanEval/116", "HumanEval/130", "HumanEval/148"}),
         ("MbppPlus-v0.2.0", 2, set()),
     ],
 )
