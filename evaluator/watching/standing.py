@@ -14,7 +14,7 @@ from evaluator.statistics.detector import Detector
 from evaluator.watching.baseline import Baseline
 from policies.admission import Admission, State
 
-AVERAGE_RUN_LENGTH = 40_000.0
+AVERAGE_RUN_LENGTH = 160_000.0
 MOST_UNSCORED_SHARE = 0.02
 """As in a gate on a whole run: with more of them no route is admitted."""
 TOLD_AGAIN = 1.5

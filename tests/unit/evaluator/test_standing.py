@@ -63,7 +63,7 @@ def test_a_route_that_gets_worse_is_demoted_though_it_is_still_above_the_bar_on_
     broken = {"t/0", "t/1", "t/2"}
     (change,) = changed(watched(standing, lambda task: task not in broken, 400))
     assert (change.before, change.state) == ("admitted", "demoted")
-    assert "e-detector" in change.reason and "average run length 40,000 draws at least" in change.reason
+    assert "e-detector" in change.reason and "average run length 160,000 draws at least" in change.reason
     assert set(change.failing) == broken
     assert change.high > 0.8
 
