@@ -18,7 +18,7 @@ class BackendLimits:
 
 def _claude(limits: BackendLimits) -> Backend:
     """The seam behind which its HTTP client is loaded: a tenth of a second that other gateways need not wait."""
-    from backends.claude import ClaudeBackend  # noqa: PLC0415
+    from backends.claude.backend import ClaudeBackend  # noqa: PLC0415
 
     return ClaudeBackend(connect_s=limits.connect_s, max_answer_bytes=limits.max_answer_bytes)
 

@@ -1,7 +1,7 @@
 """Anthropic's Messages, and the counting of their tokens, as any server speaks them."""
 
 from backends.backend import BackendError, Piece
-from backends.claude_wire import MessageReader
+from backends.claude.wire import MessageReader
 from backends.sse import data_of
 from backends.usage import Usage, UsageSource
 from backends.wires.wire import Wire

@@ -9,8 +9,8 @@ import click
 import httpx
 import yaml
 
-from backends.claude_prices import known_models, litellm_folder
-from backends.claude_wire import ADDRESS, VERSION
+from backends.claude.prices import known_models, litellm_folder
+from backends.claude.wire import ADDRESS, VERSION
 
 
 def with_claude(config: Path, env: Mapping[str, str], into: Path) -> Path:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from backends.claude_prices import known_models
-from backends.claude_wire import ADDRESS
+from backends.claude.prices import known_models
+from backends.claude.wire import ADDRESS
 from backends.fim import TEMPLATES, FimTemplate, known_template
 from backends.price import Price, nano
 from backends.route import Revision, Route

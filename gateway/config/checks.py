@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from backends.claude_prices import known_models, litellm_folder
+from backends.claude.prices import known_models, litellm_folder
 from backends.fim import fault_of
 from backends.recording import Recording, RecordingError
 from backends.route import Route

@@ -59,7 +59,7 @@ LOAD = """
 import sys
 called = []
 sys.addaudithook(lambda event, args: called.append(args) if event in ("socket.connect", "socket.getaddrinfo") else None)
-import backends.claude_litellm as litellm
+import backends.claude.translator as litellm
 litellm.warm_up()
 litellm.warm_up()
 assert not called, called

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from backends.backend import BackendError
-from backends.claude import ClaudeBackend
+from backends.claude.backend import ClaudeBackend
 from backends.price import Price
 from backends.route import Revision, Route
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.claude_prices import known_models
-from backends.claude_wire import MessageReader
+from backends.claude.prices import known_models
+from backends.claude.wire import MessageReader
 from backends.price import NANO, Price
 
 counts = st.integers(0, 300_000)
@@ -19,7 +19,7 @@ counts = st.integers(0, 300_000)
 
 @pytest.fixture(scope="module")
 def litellm() -> Any:
-    import_module("backends.claude_litellm")  # with its settings
+    import_module("backends.claude.translator")  # with its settings
     return import_module("litellm")
 
 
@@ -49,7 +49,7 @@ def test_every_model_of_the_map_has_a_whole_price_and_its_lengths() -> None:
 
 
 def test_the_map_is_read_without_importing_litellm() -> None:
-    code = "import sys, backends.claude_prices as c; assert c.known_models() and 'litellm' not in sys.modules"
+    code = "import sys, backends.claude.prices as c; assert c.known_models() and 'litellm' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.backend import BackendError, Call
-from backends.claude_request import chat_arguments
+from backends.claude.request import chat_arguments
 from backends.price import Price
 from backends.route import Route
 

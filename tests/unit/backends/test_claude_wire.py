@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.backend import BackendError
-from backends.claude_wire import MessageReader, openai_body, status_error
+from backends.claude.wire import MessageReader, openai_body, status_error
 from backends.usage import Usage
 
 

@@ -8,15 +8,15 @@ import aiohttp
 import msgspec
 
 from backends.backend import BackendError, Piece, Pulled
-from backends.claude_http import translate
-from backends.claude_wire import MessageReader
+from backends.claude.http import translate
+from backends.claude.wire import MessageReader
 from backends.sse import FrameTooLong, data_of
 from backends.upstream_http import EventReader
 from backends.usage import Usage, UsageSource
 from backends.wires.chat import DONE
 
 if TYPE_CHECKING:
-    from backends.claude_litellm import ChatMessage, StreamTranslator
+    from backends.claude.translator import ChatMessage, StreamTranslator
 
 _IDS = {"chat.completion": "chatcmpl", "chat.completion.chunk": "chatcmpl", "text_completion": "cmpl"}
 """How OpenAI's ids begin, by object."""

@@ -15,13 +15,13 @@ import aiohttp
 import msgspec
 
 from backends.backend import Answer, BackendError, Call, Method
-from backends.claude_answer import StreamedMessage, WholeMessage
-from backends.claude_completions import StreamedCompletion, WholeCompletion, chat_fields
-from backends.claude_http import open_session, translate
-from backends.claude_request import chat_arguments, checked_arguments
-from backends.claude_responses import StreamedResponse, WholeResponse
-from backends.claude_responses_request import responses_fields
-from backends.claude_wire import VERSION, MessageReader, openai_body, status_error
+from backends.claude.answer import StreamedMessage, WholeMessage
+from backends.claude.completions import StreamedCompletion, WholeCompletion, chat_fields
+from backends.claude.http import open_session, translate
+from backends.claude.request import chat_arguments, checked_arguments
+from backends.claude.responses import StreamedResponse, WholeResponse
+from backends.claude.responses_request import responses_fields
+from backends.claude.wire import VERSION, MessageReader, openai_body, status_error
 from backends.route import Revision, Route
 from backends.upstream_http import error_body, retry_after_s, whole_body
 from backends.wire_answer import WireAnswer, spliced
@@ -31,7 +31,7 @@ log = logging.getLogger("weighbridge.claude")
 
 OBSERVE_EVERY_S = 300.0
 _OBSERVE_WITHIN_S = 1.5
-_TRANSLATOR = "backends.claude_litellm"
+_TRANSLATOR = "backends.claude.translator"
 _BETA = "anthropic-beta"
 _CREDENTIALS = frozenset(("x-api-key", "authorization"))
 

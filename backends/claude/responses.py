@@ -8,9 +8,9 @@ import aiohttp
 import msgspec
 
 from backends.backend import BackendError, Piece
-from backends.claude_answer import MessageEvents, WholeAnswer
-from backends.claude_response_items import SHOWN, Block, Delta, Item, ToolNames
-from backends.claude_wire import MessageReader
+from backends.claude.answer import MessageEvents, WholeAnswer
+from backends.claude.response_items import SHOWN, Block, Delta, Item, ToolNames
+from backends.claude.wire import MessageReader
 from backends.sse import data_of
 from backends.usage import Usage
 

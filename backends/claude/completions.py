@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from backends.backend import Call
-from backends.claude_answer import StreamedMessage, WholeMessage
-from backends.claude_request import refused
+from backends.claude.answer import StreamedMessage, WholeMessage
+from backends.claude.request import refused
 
 _REFUSED = {
     "suffix": "Claude cannot fill in the middle; ask in words, as a chat",

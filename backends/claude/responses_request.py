@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from backends.backend import Call
-from backends.claude_request import refused
+from backends.claude.request import refused
 
 _REFUSED = {
     "previous_response_id": "no response is stored for this model; send the whole conversation as `input`",

@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from backends.backend import BackendError
-from backends.claude_request import refused
+from backends.claude.request import refused
 
 os.environ.update(  # read while it is imported
     LITELLM_LOCAL_MODEL_COST_MAP="True",  # or it calls out when imported
