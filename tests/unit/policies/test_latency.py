@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from backends.price import Price
 from backends.route import Route
 from policies.decide import compile_policy
+from policies.languages import OF_REQUEST
 from policies.latency import Latency, goes_by_live, live_verdicts
 from policies.live import LEAST, LatencySource, LiveTimes, TimeName
 from policies.policy import Policy
@@ -104,19 +105,22 @@ def test_only_times_that_may_be_live_depend_on_them() -> None:
 @given(
     st.sampled_from(TIMES),
     st.sampled_from(SOURCES),
+    st.sampled_from(["python", OF_REQUEST]),
     st.none() | st.floats(1, 1000),
     *[st.tuples(st.none() | st.floats(1, 1000), st.integers(0, 200))] * 2,
 )
 def test_a_decision_changes_only_where_a_verdict_does(
     time: TimeName,
     source: LatencySource,
+    language: str,
     replayed: float | None,
     before: tuple[float | None, int],
     after: tuple[float | None, int],
 ) -> None:
     """What the gateway relies on: it compiles a policy anew only then."""
-    policy = Policy("p", requirements=(Latency(time, 500, source=source),))
+    policy = Policy("p", requirements=(Latency(time, 500, "s", language, source),))
     one, other = snapshot(replayed, *before), snapshot(replayed, *after)
     if live_verdicts(policy, [ROUTE], one) == live_verdicts(policy, [ROUTE], other):
-        routes = [compile_policy(policy, [ROUTE], each).decide(RequestTraits(1)).routes for each in (one, other)]
-        assert routes[0] == routes[1]
+        for request in (RequestTraits(1), RequestTraits(1, language="python")):
+            routes = [compile_policy(policy, [ROUTE], each).decide(request).routes for each in (one, other)]
+            assert routes[0] == routes[1]
