@@ -41,6 +41,7 @@ from gateway.router import Router
 from gateway.runtime import Runtime
 from gateway.shadow import Shadows
 from gateway.shadow_budget import DayBudget
+from gateway.telemetry.evidence_bounds import EvidenceBounds
 from gateway.telemetry.fleet_health import FleetHealth
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observer import Observer, make_observer
@@ -117,9 +118,12 @@ def create_app(
     app.state.fleet = parts.fleet
     app.state.sessions = parts.router.sessions
 
+    bounds = EvidenceBounds(parts.router)
+
     def all_metrics() -> CollectorRegistry:
         registry = scrape()
         registry.register(FleetHealth(parts.fleet))
+        registry.register(bounds)
         return registry
 
     def ready() -> bool:

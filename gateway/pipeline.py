@@ -126,6 +126,7 @@ class Pipeline:
         The caller reads ``passage.reader`` and then calls ``close(passage)``, whatever happened.
         """
         choice = self._router.choose(asked.model, asked.traits, asked.call, asked.key)
+        observation.decided(choice.decision)
         account = Account(
             self._spool,
             observation,

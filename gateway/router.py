@@ -37,6 +37,8 @@ class Choice:
     """The session's, where the policy sticks to the route that answered it last."""
     mirror: Mirror | None = None
     """Where it is mirrored to, once it is answered."""
+    decision: Decision | None = field(default=None, repr=False)
+    """None where the client named the route."""
 
 
 class Router:
@@ -103,10 +105,10 @@ class Router:
             raise Problem(503, "no_route_qualifies", f"policy '{name}' has no route for this: {decision.summary()}")
         policy = decision.compiled.policy
         if place is None:
-            return Choice(name, decision.routes, traits.language, policy.verify)
+            return Choice(name, decision.routes, traits.language, policy.verify, decision=decision)
         mirror = decision.compiled.mirror if decision.shadow is not None else None
         kept = place if policy.stick is not None else None
-        return Choice(name, decision.routes, traits.language, policy.verify, kept, mirror)
+        return Choice(name, decision.routes, traits.language, policy.verify, kept, mirror, decision)
 
     def answered(self, choice: Choice, route: Route) -> None:
         """A policy that sticks remembers it."""

@@ -118,6 +118,13 @@ class Decision:
             return None
         return mirror.route
 
+    @property
+    def reason(self) -> str:
+        """Why the first route is first, in few words that are the same for many requests."""
+        dropped = len(self.compiled.candidates) - len(self.routes)
+        told = f"{self.ordered_by} of {len(self.routes)} kept, {dropped} dropped"
+        return f"{told}; none qualified" if self.used_otherwise else told
+
     def summary(self) -> str:
         """One line: the route chosen and by what, then each route dropped with the requirements it breaks."""
         kept = {route.name for route in self.routes}

@@ -33,6 +33,13 @@ GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS: Final = "gen_ai.usage.cache_creation.i
 GEN_AI_INPUT_MESSAGES: Final = "gen_ai.input.messages"
 GEN_AI_OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 
+# What the event of a judged sample is called, and has.
+GEN_AI_EVALUATION_RESULT: Final = "gen_ai.evaluation.result"
+GEN_AI_EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+GEN_AI_EVALUATION_SCORE_VALUE: Final = "gen_ai.evaluation.score.value"
+GEN_AI_EVALUATION_SCORE_LABEL: Final = "gen_ai.evaluation.score.label"
+GEN_AI_EVALUATION_EXPLANATION: Final = "gen_ai.evaluation.explanation"
+
 # The resource.
 SERVICE_NAME: Final = "service.name"
 SERVICE_VERSION: Final = "service.version"
@@ -41,6 +48,9 @@ SERVICE_VERSION: Final = "service.version"
 WEIGHBRIDGE_REQUEST_ID: Final = "weighbridge.request.id"
 WEIGHBRIDGE_ASKED: Final = "weighbridge.asked"
 WEIGHBRIDGE_POLICY: Final = "weighbridge.policy"
+WEIGHBRIDGE_DECISION_KEPT: Final = "weighbridge.decision.kept"
+WEIGHBRIDGE_DECISION_DROPPED: Final = "weighbridge.decision.dropped"
+WEIGHBRIDGE_DECISION_REASON: Final = "weighbridge.decision.reason"
 WEIGHBRIDGE_ROUTE: Final = "weighbridge.route"
 WEIGHBRIDGE_REVISION: Final = "weighbridge.revision"
 WEIGHBRIDGE_CACHE: Final = "weighbridge.cache"

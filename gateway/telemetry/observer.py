@@ -14,6 +14,7 @@ from gateway.telemetry.client_retries import ClientRetries, own_count
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.otlp_settings import OtlpSettings, otlp_settings
 from gateway.telemetry.request_log import RequestLog
+from policies.decide import Decision
 
 if TYPE_CHECKING:
     from gateway.telemetry.tracing import Tracing
@@ -101,6 +102,11 @@ class Observation:
         counted = own_count(self._headers)
         if counted if counted is not None else retries.repeats(tenant, body):
             self._observer.metrics.client_retried(self._wire)
+
+    def decided(self, decision: Decision | None) -> None:
+        """None: the client named its route."""
+        if self._trace is not None:
+            self._trace.decision = decision
 
     def opened(self) -> None:
         """It goes upstream, so ``settled`` will follow: after ``ended`` where others read the flight to its end."""

@@ -22,6 +22,7 @@ from backends.wires import WIRES
 from gateway.ledger.events import AttemptDetail, Settled
 from gateway.problem import Problem
 from gateway.telemetry import chat_content, names
+from policies.decide import Decision as RouteDecision
 
 _TRACE_HEADERS = {name.encode(): name for name in TRACE_HEADERS}
 _METHOD = "POST"
@@ -44,7 +45,18 @@ class _Attempt:
 class Trace:
     """One request's place in its trace, from its beginning on. Times are Unix nanoseconds."""
 
-    __slots__ = ("_new_span_id", "attempts", "id", "parent", "sampled", "span_id", "started_ns", "state", "wire")
+    __slots__ = (
+        "_new_span_id",
+        "attempts",
+        "decision",
+        "id",
+        "parent",
+        "sampled",
+        "span_id",
+        "started_ns",
+        "state",
+        "wire",
+    )
 
     def __init__(
         self,
@@ -64,6 +76,7 @@ class Trace:
         self.sampled = sampled
         self.state = state
         self.attempts: list[_Attempt] = []
+        self.decision: RouteDecision | None = None
 
     def onward(self, call: Call, route: Route) -> Call:
         """An attempt at ``route`` begins: the call says that it comes from the attempt's span."""
@@ -127,6 +140,8 @@ class Tracer:
         if trace.parent is not None:
             span.parent_span_id = trace.parent.span_id.to_bytes(8)
             span.flags |= _REMOTE
+        if trace.decision is not None:
+            _add(span, _decided(trace.decision))
         if row is not None:
             _add(span, {
                 names.WEIGHBRIDGE_REQUEST_ID: row.id,
@@ -246,6 +261,15 @@ def _answered(row: Settled, attempt: _Attempt) -> Attributes:
         names.GEN_AI_USAGE_OUTPUT_TOKENS: row.output_tokens,
         names.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS: row.cached_input_tokens,
         names.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS: row.cache_write_tokens or None,
+    }
+
+
+def _decided(decision: RouteDecision) -> Attributes:
+    kept = len(decision.routes)
+    return {
+        names.WEIGHBRIDGE_DECISION_KEPT: kept,
+        names.WEIGHBRIDGE_DECISION_DROPPED: len(decision.compiled.candidates) - kept,
+        names.WEIGHBRIDGE_DECISION_REASON: decision.reason,
     }
 
 
