@@ -45,7 +45,7 @@ async def test_the_window_is_told_and_told_again_once_the_folder_can_be_written(
     await asyncio.sleep(0)
     path.parent.mkdir()
     async with asyncio.timeout(LONG_S):
-        while not (told := written(path)):
+        while not (told := written(path)):  # noqa: ASYNC110 (a file has no event)
             await asyncio.sleep(0.01)
     (times,) = told
     assert (times.route, times.answers) == ("small", 1)
