@@ -49,8 +49,9 @@ class Drain:
         self._under_way: asyncio.Task[None] | None = None
 
     async def watch(self) -> None:
-        """Drains for ever. What has begun is ended even when this is cancelled, and ``once`` waits for it: a transaction
-        that is cancelled in the middle leaves the store locked.
+        """Drains for ever. What has begun is ended even when this is cancelled, and ``once`` waits for it.
+
+        A transaction that is cancelled in the middle would leave the store locked.
         """
         while True:
             self._under_way = asyncio.create_task(self.once())
