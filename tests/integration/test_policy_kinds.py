@@ -186,7 +186,7 @@ def test_what_another_server_keeps_is_not_mirrored(kinds: Gateway, candidate: Up
     assert mirrored(candidate, "unfit") == []
 
 
-def test_what_is_mirrored_is_cut_short_when_the_gateway_stops(
+def test_what_is_mirrored_is_bounded_and_cut_short_when_the_gateway_stops(
     serve: Serve, upstream: Upstream, candidate: Upstream
 ) -> None:
     routes = {"a": vllm_route(upstream.url), "b": vllm_route(candidate.url)}
@@ -197,6 +197,11 @@ def test_what_is_mirrored_is_cut_short_when_the_gateway_stops(
         ask(gateway, "mirrored", "stopped", stream=True)
         return bool(mirrored(candidate, "stopped"))
 
+    def too_many() -> bool:
+        ask(gateway, "mirrored", "stopped", stream=True)
+        return dropped(gateway, "mirrored", "at_once")
+
     eventually(came)
+    eventually(too_many)
     assert gateway.stop() == 0
     eventually(mirrored(candidate, "stopped")[0].gone.is_set)

@@ -79,6 +79,17 @@ async def test_our_own_requests_count_at_once() -> None:
     assert begin(fleet) == other(home)
 
 
+async def test_a_route_is_busy_where_none_of_its_replicas_has_room() -> None:
+    fleet = fleet_of(ROUTE, Servers())
+    for url in (A, B):
+        assert not fleet.is_busy(ROUTE)
+        for _ in range(MOST_OUTSTANDING_AHEAD + 1):
+            fleet.began(ROUTE, url)
+    assert fleet.is_busy(ROUTE)
+    fleet.ended(ROUTE, A)
+    assert not fleet.is_busy(ROUTE)
+
+
 async def test_where_nobody_listens_nothing_goes_again() -> None:
     fleet = fleet_of(ROUTE, Servers())
     home = begin(fleet)
