@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from backends.backend import BackendError, Call
+from backends.backend import TRACE_HEADERS, BackendError, Call
 from backends.route import Route
 from backends.usage import Usage
 from gateway.account import Account, Spent, complete_usage, new_request_id
@@ -116,7 +116,8 @@ class Shadows:
     async def _carry(self, original: Original, mirror: Mirror, spent: Spent) -> None:
         """A request of its own: with its row, its span and its line in the log."""
         call = original.call
-        observation = self._observer.begin((), call.wire)
+        trace = [(name.encode(), value.encode()) for name, value in call.headers.items() if name in TRACE_HEADERS]
+        observation = self._observer.begin(trace, call.wire)
         account = Account(
             self._spool,
             observation,

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.fixtures.gateway import Gateway, Serve, start_gateway, vllm_route
+from tests.fixtures.otlp_receiver import OtlpReceiver, SpanSeen
 from tests.fixtures.upstream import Received, Upstream, answers_json, chunk, event, says, streams_held
 from tests.fixtures.waiting import eventually
 
@@ -21,6 +22,7 @@ POLICIES = {
     "mirrored": {"fallback": ["a"], "shadow": {"to": "b", "usd_per_day": 1}},
     "poor": {"fallback": ["a"], "shadow": {"to": "b", "usd_per_day": 0.000000001}},
 }
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 _numbers = count()
 
 
@@ -39,12 +41,25 @@ def candidate(candidate_server: Upstream) -> Upstream:
 
 
 @pytest.fixture(scope="module")
+def spans_at() -> Iterator[OtlpReceiver]:
+    receiver = OtlpReceiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture(scope="module")
 def kinds_gateway(
-    upstream_server: Upstream, candidate_server: Upstream, tmp_path_factory: pytest.TempPathFactory
+    upstream_server: Upstream,
+    candidate_server: Upstream,
+    spans_at: OtlpReceiver,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Gateway]:
     routes = {name: vllm_route(upstream_server.url, revision=name) for name in ("a", "c")}
     routes["b"] = vllm_route(candidate_server.url, revision="b")
-    gateway = start_gateway(tmp_path_factory.mktemp("kinds"), {"routes": routes, "policies": POLICIES})
+    config = {"routes": routes, "policies": POLICIES, "telemetry": {"otlp_endpoint": spans_at.url}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+        gateway = start_gateway(tmp_path_factory.mktemp("kinds"), config)
     yield gateway
     assert gateway.stop() == 0
 
@@ -56,7 +71,8 @@ def kinds(kinds_gateway: Gateway, upstream: Upstream, candidate: Upstream) -> Ga
 
 def ask(gateway: Gateway, policy: str, session: str, **fields: Any) -> httpx.Response:
     """Something new each time, so that the cache knows no answer."""
-    answer = gateway.chat(f"{session}: {next(_numbers)}", model=policy, headers={"session-id": session}, **fields)
+    headers = {"session-id": session, "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+    answer = gateway.chat(f"{session}: {next(_numbers)}", model=policy, headers=headers, **fields)
     assert answer.status_code == 200, answer.text
     return answer
 
@@ -154,6 +170,22 @@ def test_a_request_is_mirrored_after_its_answer_and_the_client_sees_nothing_of_i
     assert (row["policy"], row["route"], row["outcome"], row["cache"]) == ("shadow:mirrored", "b", "ok", "bypass")
     assert row["cost_nanousd"] == 7 * 1000 + 2 * 2000
     eventually(lambda: 'policy="shadow:mirrored"' in kinds.http.get("/metrics").text)
+
+
+def test_what_is_mirrored_has_a_span_of_its_own_in_its_clients_trace(
+    kinds: Gateway, candidate: Upstream, spans_at: OtlpReceiver
+) -> None:
+    def came() -> bool:
+        ask(kinds, "mirrored", "traced")
+        return bool(mirrored(candidate, "traced"))
+
+    def is_its(span: SpanSeen) -> bool:
+        named = (span.attributes.get("weighbridge.policy"), span.attributes.get("session.id"))
+        return named == ("shadow:mirrored", "traced")
+
+    eventually(came)
+    assert {span.trace_id for span in spans_at.wait_for(is_its)} == {TRACE}
+    assert f"-{TRACE[:4]}" in mirrored(candidate, "traced")[0].headers["traceparent"]
 
 
 def test_a_shadow_that_fails_is_told_apart_and_not_tried_again(kinds: Gateway, candidate: Upstream) -> None:
