@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from evaluator.replaying.answer import Answer
@@ -37,11 +38,15 @@ class Retries:
 class Asker:
     """Turns a task and the number of a repetition into a Sample, whatever the endpoint does."""
 
-    def __init__(self, client: Client, plan: Plan, retries: Retries, progress: Progress) -> None:
+    def __init__(
+        self, client: Client, plan: Plan, retries: Retries, progress: Progress, *, traced: bool = False
+    ) -> None:
+        """``traced``: each sample begins a trace, which its requests belong to."""
         self._client = client
         self._plan = plan
         self._retries = retries
         self._progress = progress
+        self._traced = traced
 
     async def sample(self, task: Task, number: int) -> Sample:
         """Raises Refused when nobody would be answered, and Unreachable when the endpoint is gone altogether:
@@ -50,11 +55,12 @@ class Asker:
         """
         asked_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         request_ids: list[str] = []
+        trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01" if self._traced else ""
         tries = 0
         while True:
             tries += 1
             try:
-                answer = await self._call(task)
+                answer = await self._call(task, trace)
             except CallFailed as failure:
                 request_ids += _request_id(failure.headers)
                 if failure.retryable and tries <= self._retries.limit:
@@ -72,13 +78,17 @@ class Asker:
                     route=failure.headers.get("x-weighbridge-route"),
                     revision=failure.headers.get("x-weighbridge-revision"),
                     language=task.language,
+                    trace=trace,
                 )
             request_ids += _request_id(answer.headers)
-            return _answered(task, number, asked_at, tries, tuple(request_ids), answer)
+            sample = _answered(task, number, asked_at, tries, tuple(request_ids), answer)
+            return replace(sample, trace=trace) if trace else sample
 
-    async def _call(self, task: Task) -> Answer:
+    async def _call(self, task: Task, trace: str) -> Answer:
+        extra = {"traceparent": trace} if trace else {}
+        plan = self._plan
         with self._progress.doing("calling"):
-            return await self._client.ask(self._plan.target.name, task.language, task.prompt, self._plan.sampling)
+            return await self._client.ask(plan.target.name, task.language, task.prompt, plan.sampling, extra=extra)
 
     async def _back_off(self, tries: int, retry_after_s: float | None) -> None:
         with self._progress.doing("backing off"):

@@ -1,7 +1,7 @@
 """A suite through a live route: asking and judging overlap, and whatever is finished is on the disk at once."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,14 +49,17 @@ class Replay:
         retries: Retries,
         watch: Watch | None = None,
         cached: CacheCheck | None = None,
+        on_judged: Callable[[Sample, Outcome], None] | None = None,
     ) -> None:
+        """``on_judged`` is told of every sample that this command judges; their requests are traced then."""
         self._plan = plan
         self._folder = folder
         self._client = client
         self._judge = judge
         self._progress = progress
         self._limits = limits
-        self._asker = Asker(client, plan, retries, progress)
+        self._asker = Asker(client, plan, retries, progress, traced=on_judged is not None)
+        self._on_judged = on_judged
         self._tasks = {task.task_id: task for task in plan.tasks}
         self._asked = 0
         self._watch = watch
@@ -121,6 +124,8 @@ class Replay:
             outcome = None if sample.repeats_another else await self._settle(sample)
             if outcome is not None:
                 await asyncio.to_thread(self._folder.outcomes.append, outcome)
+                if self._on_judged is not None:
+                    self._on_judged(sample, outcome)
             _count(sample, outcome, self._progress, self._watch)
             self._unsettled.release()
 

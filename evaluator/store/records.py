@@ -30,6 +30,8 @@ class Sample:
     output_tokens: int = 0
     language: str = ""
     """The task's; empty in runs of earlier versions."""
+    trace: str = ""
+    """The W3C `traceparent` that its requests carried; empty where they carried none."""
 
     @property
     def key(self) -> tuple[str, int]:

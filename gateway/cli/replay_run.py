@@ -29,6 +29,7 @@ from evaluator.store.run_folder import RunBusy, RunFolder, run_path
 from evaluator.suites import Suite, SuiteError, load_suite
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from gateway.cli.gateway_client import where_it_is
+from gateway.cli.replay_telemetry import evaluation_events
 from gateway.cli.sandbox import sandbox
 from policies.requirements import MAX_UNSCORED_SHARE
 from policies.scorecard import Scorecard
@@ -176,10 +177,15 @@ async def _run(options: Options, plan: Plan, suite: Suite, folder: RunFolder, cl
     async with Judge(suite, sandbox(options.packages, options.kind), parallel=limits.judging) as judge:
         retries = Retries(options.retries)
         with _cache_check(folder, plan, client, judge) as cached:
-            replay = Replay(
-                plan, folder, client, judge, progress, limits=limits, retries=retries, watch=watch, cached=cached
-            )
-            async with shown(progress, sys.stderr):
+            async with evaluation_events(plan, folder.run_id, os.environ) as on_judged, shown(progress, sys.stderr):
+                replay = Replay(
+                    *(plan, folder, client, judge, progress),
+                    limits=limits,
+                    retries=retries,
+                    watch=watch,
+                    cached=cached,
+                    on_judged=on_judged,
+                )
                 await replay.run()
             outcomes = {outcome.key: outcome for outcome in folder.outcomes.rows()} if cached is not None else {}
             report = cached.report(outcomes) if cached is not None else None

@@ -57,6 +57,11 @@ WEIGHBRIDGE_CACHE: Final = "weighbridge.cache"
 WEIGHBRIDGE_OUTCOME: Final = "weighbridge.outcome"
 WEIGHBRIDGE_COST_NANOUSD: Final = "weighbridge.cost.nanousd"
 WEIGHBRIDGE_USAGE_SOURCE: Final = "weighbridge.usage.source"
+WEIGHBRIDGE_RUN_ID: Final = "weighbridge.run.id"
+WEIGHBRIDGE_SUITE: Final = "weighbridge.suite"
+WEIGHBRIDGE_TASK_ID: Final = "weighbridge.task.id"
+WEIGHBRIDGE_SAMPLE: Final = "weighbridge.sample"
+WEIGHBRIDGE_LANGUAGE: Final = "weighbridge.language"
 
 OPERATIONS: Final = {"completions": "text_completion", "embeddings": "embeddings"}
 """By wire, where the conventions have a word of their own; the others are ``CHAT``."""
