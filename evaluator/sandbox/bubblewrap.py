@@ -58,7 +58,6 @@ class Bubblewrap:
         self._packages = packages
         self._use_cgroups = use_cgroups
         self._groups: cgroup.Groups | None = None
-        self._free: list[cgroup.Group] = []
         self._started = 0
         self._command: list[str] = []
         self._filter = seccomp.program()
@@ -103,8 +102,8 @@ class Bubblewrap:
             finally:
                 await asyncio.shield((await starting).end())  # also when we were cancelled in mid-start
         finally:
-            if slot:
-                self._free.append(slot)
+            if self._groups and slot:
+                self._groups.give_back(slot)
 
     def _zygote(self, source: str) -> Zygote:
         if source not in self.zygotes:
@@ -116,11 +115,9 @@ class Bubblewrap:
         if self._groups is None:
             return None
         try:
-            group = self._free.pop() if self._free else self._groups.make()
-            group.limit(limits.memory_bytes, limits.processes)
+            return self._groups.take(limits.memory_bytes, limits.processes)
         except OSError as error:
             raise SandboxError(f"no cgroup can be made: {error}") from error
-        return group
 
     async def _spawn(self, program: Program, limits: Limits, slot: cgroup.Group | None) -> "BubblewrapRun | WarmRun":
         self._started += 1

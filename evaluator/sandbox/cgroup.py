@@ -93,6 +93,7 @@ class Groups:
         self.version: Literal[1, 2] = version
         self.prefixes = tuple(parent / f"weighbridge-{os.getpid()}-{id(self):x}-" for parent in parents)
         self._made = 0
+        self._free: list[Group] = []
         self._watchdog = subprocess.Popen(
             ["/bin/sh", "-c", _WATCHDOG, "sh", *map(str, self.prefixes)],
             stdin=subprocess.PIPE,
@@ -102,8 +103,26 @@ class Groups:
             env={"PATH": "/usr/bin:/bin"},
         )
 
+    def take(self, memory_bytes: int, processes: int) -> Group:
+        """A used group that takes the limits, or a new one: what ran in it may be in its memory for a while.
+
+        Raises OSError.
+        """
+        for group in tuple(self._free):
+            with contextlib.suppress(OSError):
+                group.limit(memory_bytes, processes)
+                self._free.remove(group)
+                return group
+        group = self.make()
+        group.limit(memory_bytes, processes)
+        return group
+
+    def give_back(self, group: Group) -> None:
+        """Nothing runs in it any more."""
+        self._free.append(group)
+
     def make(self) -> Group:
-        """A new group. Raises OSError."""
+        """A new group, without limits. Raises OSError."""
         self._made += 1
         directories = tuple(Path(f"{prefix}{self._made}") for prefix in self.prefixes)
         for directory in directories:

@@ -60,7 +60,6 @@ class Docker:
         self._stack = AsyncExitStack()
         self._label = own_label()
         self._groups: cgroup.Groups | None = None
-        self._free: list[cgroup.Group] = []
         self._ready: dict[Limits, deque[asyncio.Task[Container]]] = {}
         self._made = 0
         self._stuck: set[str] = set()
@@ -170,8 +169,7 @@ class Docker:
         if self._groups is None:
             return None
         try:
-            group = self._free.pop() if self._free else self._groups.make()
-            group.limit(limits.memory_bytes + _SENTRY_BYTES, 2 * limits.processes + _SENTRY_THREADS)
+            group = self._groups.take(limits.memory_bytes + _SENTRY_BYTES, 2 * limits.processes + _SENTRY_THREADS)
             group.take(process)
         except OSError as error:
             raise SandboxError(f"gVisor cannot be put into a cgroup: {error}") from error
@@ -184,8 +182,8 @@ class Docker:
     async def _destroy(self, container: Container) -> None:
         container.stream.close()
         await self._remove(container.id)
-        if container.group:
-            self._free.append(container.group)
+        if self._groups and container.group and container.id not in self._stuck:
+            self._groups.give_back(container.group)
 
     async def _remove(self, container: str) -> None:
         """A container that the engine cannot remove just now is tried again when the next one goes, and at the end."""
