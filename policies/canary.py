@@ -33,7 +33,7 @@ class Growth:
 def growth(canary: Canary, routes: Mapping[str, Route], evidence: Evidence) -> Growth:
     """``routes`` holds both of the canary's."""
     candidate, stable = routes[canary.candidate], routes[canary.stable]
-    bar, of_bar = _bar(canary, stable, evidence)
+    bar, of_bar = bar_of(canary, stable, evidence)
     if bar is None:
         return Growth(canary.start, f"the start, as {of_bar}")
     rows = evidence.admissions(candidate.name, candidate.revision.id, canary.suite, canary.language)
@@ -64,7 +64,7 @@ def _by_scorecard(canary: Canary, card: Scorecard, bar: float, of_bar: str, task
     return Growth(share, f"{schedule}; {shown} is at least {of_bar}", card.run_id, card.origin)
 
 
-def _bar(canary: Canary, stable: Route, evidence: Evidence) -> tuple[float | None, str]:
+def bar_of(canary: Canary, stable: Route, evidence: Evidence) -> tuple[float | None, str]:
     """The bar and its name; None and the reason, where the stable route's is not known."""
     if canary.at_least is not None:
         return canary.at_least, f"the bar of {canary.at_least:g}"

@@ -16,7 +16,7 @@ from policies.objectives import Figure, order
 from policies.plan import plan
 from policies.policy import Policy
 from policies.request import REQUEST_REQUIREMENTS, RequestTraits
-from policies.requirements import Finding, listed
+from policies.requirements import Finding, has_fallen, listed
 from policies.scorecard import Evidence, EvidenceByOrigin
 from policies.stick import Stay, stay
 
@@ -219,6 +219,7 @@ def compile_policy(policy: Policy, routes: Iterable[Route], evidences: EvidenceB
 def _compiled(policy: Policy, routes: tuple[Route, ...], evidence: Evidence) -> CompiledPolicy:
     planned = plan(policy, routes, evidence)
     fallback = [] if policy.otherwise == "refuse" else order(policy.otherwise, policy, routes, evidence)
+    fallback.sort(key=lambda item: has_fallen(policy.requirements, item[0], evidence))  # figures are of better days
     figures = {route.name: figure for route, figure in fallback}
     candidates = tuple(
         _candidate(policy, route, figure, figures.get(route.name), evidence) for route, figure in planned.figures

@@ -65,7 +65,7 @@ class PassAt1:
     """A language's tasks count together with what the suite's other languages say: see ``policies.pooling``."""
 
     def judge(self, route: Route, evidence: Evidence) -> Finding:
-        if (watched := self._watched(route, evidence)) is not None:
+        if (watched := self.watched(route, evidence)) is not None:
             return watched
         card = evidence.scorecard(route.name, route.revision.id, self.suite, self.language)
         if card is None:
@@ -90,7 +90,7 @@ class PassAt1:
         )
         return found(self.name, card, kept, reason, bound)
 
-    def _watched(self, route: Route, evidence: Evidence) -> Finding | None:
+    def watched(self, route: Route, evidence: Evidence) -> Finding | None:
         """By what watching decided last about this bar: it is fresher than any whole run."""
         rows = evidence.admissions(route.name, route.revision.id, self.suite, self.language)
         row = speaking(rows, self.at_least, self.confidence)
@@ -109,6 +109,12 @@ class PassAt1:
         if self.language is None and languages:
             return f"{self.suite} is measured in {listed(languages)}, and the policy names no language"
         return f"not measured on {self._where} at revision {route.revision.id}"
+
+
+def has_fallen(requirements: Iterable[Requirement], route: Route, evidence: Evidence) -> bool:
+    """Whether watching has demoted it at one of the gates."""
+    gates = (each for each in requirements if isinstance(each, PassAt1))
+    return any((found := gate.watched(route, evidence)) is not None and not found.kept for gate in gates)
 
 
 def pooled_languages(evidence: Evidence, route: Route, suite: str) -> dict[str, Pooled]:

@@ -137,7 +137,7 @@ class Watcher:
                 suite, _ = self._suites[each.suite]
                 spoken: Sequence[str | None] = [each.language]
                 if each.language == OF_REQUEST:
-                    spoken = sorted({task.language for task in suite.tasks})
+                    spoken = [None, *sorted({task.language for task in suite.tasks})]  # None: where nobody knows it
                 gates = (Gate(each.suite, language, each.at_least, each.confidence) for language in spoken)
                 found.setdefault((each.route, each.revision, each.suite), set()).update(gates)
         return {key: merged(gates) for key, gates in found.items()}

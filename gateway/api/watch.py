@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -18,7 +18,10 @@ from gateway.fleet import Fleet
 from gateway.limits import Limits
 from gateway.problem import Problem
 from gateway.router import Router
+from policies.canary import bar_of
+from policies.kinds import Canary
 from policies.requirements import PassAt1
+from policies.scorecard import Evidence
 
 _LOOK_S = 2.0
 _Rows = Annotated[int, Query(ge=1, le=10_000)]
@@ -51,23 +54,34 @@ def watch_api(router: Router, control: ControlClient, limits: Limits) -> APIRout
 
 def _gates(router: Router) -> Iterator[dict[str, Any]]:
     """Every serving route at every gate of the policies that may use it and go by what was measured."""
-    evidence = router.evidence
+    evidence, fleet = router.evidence, router.fleet
     for policy in router.policies.values():
+        if policy.evidence != "measured":
+            continue
         gates = [each for each in policy.requirements if isinstance(each, PassAt1)]
-        for route in router.fleet.routes.values() if policy.evidence == "measured" else ():
+        for route in fleet.routes.values():
             facts = (each.judge(route, evidence).kept for each in policy.requirements if each.hard)
-            if route.name in router.fleet.available and all(facts):
-                yield from (_gate(route, gate) for gate in gates)
+            if route.name in fleet.available and all(facts):
+                yield from (_gate(route, each.suite, each.language, each.at_least, each.confidence) for each in gates)
+        if isinstance(policy.kind, Canary) and policy.kind.candidate in fleet.available:
+            yield from _canarys_gate(policy.kind, fleet.routes, evidence)
 
 
-def _gate(route: Route, gate: PassAt1) -> dict[str, Any]:
+def _canarys_gate(canary: Canary, routes: Mapping[str, Route], evidence: Evidence) -> Iterator[dict[str, Any]]:
+    """Its share grows by what its candidate is shown to keep; without a bar there is nothing to show."""
+    bar, _ = bar_of(canary, routes[canary.stable], evidence)
+    if bar is not None and 0 < bar < 1:
+        yield _gate(routes[canary.candidate], canary.suite, canary.language, bar, canary.confidence)
+
+
+def _gate(route: Route, suite: str, language: str | None, at_least: float, confidence: float) -> dict[str, Any]:
     return {
         "route": route.name,
         "revision": route.revision.id,
-        "suite": gate.suite,
-        "language": gate.language,
-        "at_least": gate.at_least,
-        "confidence": gate.confidence,
+        "suite": suite,
+        "language": language,
+        "at_least": at_least,
+        "confidence": confidence,
     }
 
 

@@ -37,11 +37,22 @@ def test_admissions_move_a_policy_on_every_worker_and_survive_a_restart(serve: S
     dear = {**vllm_route(upstream.url), "price": {"input": 10, "output": 20}}
     config = {
         "routes": {"cheap": vllm_route(upstream.url), "dear": dear},
-        "policies": {"auto": {"require": {"pass_at_1": GATE}}, "any": {}},
+        "policies": {
+            "auto": {"require": {"pass_at_1": GATE}},
+            "any": {},
+            "grow": {
+                "canary": {
+                    "stable": "dear",
+                    "candidate": "cheap",
+                    "while": {"pass_at_1": {"suite": "mbpp+", "at_least": 0.7}},
+                }
+            },
+        },
     }
     gateway = serve(config, "--workers", "2")
     asked = gateway.http.get("/v1/watch").json()
-    assert [(gate["route"], gate["at_least"]) for gate in asked["gates"]] == [("cheap", 0.6), ("dear", 0.6)]
+    gates = [(gate["route"], gate["suite"], gate["at_least"]) for gate in asked["gates"]]
+    assert gates == [("cheap", "humaneval+", 0.6), ("dear", "humaneval+", 0.6), ("cheap", "mbpp+", 0.7)]
     assert asked["admissions"] == []
     assert route_of(gateway) == "no_route_qualifies"
     assert post(gateway, admission(gateway, "cheap", "admitted"), admission(gateway, "dear", "admitted")) == 2

@@ -56,6 +56,13 @@ def test_a_demoted_route_is_dropped_whatever_its_scorecard_says(passing: tuple[S
     assert kept(gate(), Snapshot(1, passing, (replace(DEMOTED, state="probation"),))) == ["b"]
 
 
+def test_otherwise_takes_a_demoted_route_last(passing: tuple[Scorecard, ...]) -> None:
+    low = [replace(card, pass_at_1=score) for card, score in zip(passing, (0.7, 0.6), strict=True)]
+    policy = replace(gate(), otherwise="most_accurate")
+    assert kept(policy, Snapshot(1, tuple(low))) == ["a", "b"]
+    assert kept(policy, Snapshot(1, tuple(low), (DEMOTED,))) == ["b", "a"]
+
+
 def test_it_is_about_one_revision_one_suite_and_bars_that_are_not_lower(passing: tuple[Scorecard, ...]) -> None:
     assert kept(gate(0.7), Snapshot(1, passing, (DEMOTED,))) == ["a", "b"]
     assert kept(gate(0.85), Snapshot(1, passing, (DEMOTED,))) == ["b"]
