@@ -230,6 +230,42 @@ def test_without_a_sandbox_an_answer_is_unavailable_or_declined(upstream: Upstre
         gateway.stop()
 
 
+def whole(wire: str, said: str) -> dict[str, Any]:
+    part = {"type": "text", "text": said}
+    return {
+        "/v1/completions": {"choices": [{"index": 0, "text": said, "finish_reason": "stop"}]},
+        "/v1/messages": {
+            "id": "msg_1",
+            "model": "m",
+            "type": "message",
+            "role": "assistant",
+            "content": [part],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 7, "output_tokens": 9},
+        },
+        "/v1/responses": {
+            "object": "response",
+            "status": "completed",
+            "output": [{"type": "message", "content": [{**part, "type": "output_text"}]}],
+        },
+    }[wire]
+
+
+@pytest.mark.parametrize("wire", ["/v1/completions", "/v1/messages", "/v1/responses"])
+def test_it_is_the_same_on_every_wire(gateway: Gateway, upstream: Upstream, wire: str) -> None:
+    right, wrong = ("    return 2 * x", "    return x") if wire == "/v1/completions" else (RIGHT, WRONG)
+    upstream.behaviour = by_model(small=up.answers_json(whole(wire, wrong)), large=up.answers_json(whole(wire, right)))
+    asked = {
+        "/v1/completions": {"prompt": QUESTION.partition("\n\n")[2]},
+        "/v1/messages": {"messages": gateway.messages(QUESTION), "max_tokens": 100},
+        "/v1/responses": {"input": gateway.topic + QUESTION},
+    }[wire]
+    answer = gateway.http.post(wire, json={"model": "auto", **asked})
+    assert answer.status_code == 200, answer.text
+    assert told(answer) == ("large", "passed")
+    assert answer.json() == whole(wire, right)
+
+
 def confident(logprob: float) -> up.Behaviour:
     """A server that says how sure it was of each word where it is asked."""
 
