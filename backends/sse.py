@@ -60,6 +60,10 @@ def data_of(frame: bytes) -> bytes | None:
     """The event's data, its lines joined by newlines; None for comments and events without data."""
     if frame.startswith(b"data: ") and frame.endswith(b"\n\n") and frame.find(b"\n") == len(frame) - 2:
         return frame[6:-2].rstrip(b"\r")  # nearly every frame that a model server sends
+    if frame.startswith(b"event: ") and frame.endswith(b"\n\n") and b"\r" not in frame:
+        data = frame.find(b"\n") + 1
+        if frame.startswith(b"data: ", data) and frame.find(b"\n", data) == len(frame) - 2:
+            return frame[data + 6 : -2]  # and nearly every other, on the wires that name their events
     lines = [_value(line) for line in _LINE_END.split(frame) if line.startswith(b"data")]
     values = [line for line in lines if line is not None]
     return b"\n".join(values) if values else None

@@ -58,6 +58,9 @@ def test_an_event_without_end_is_refused() -> None:
         (b"database: no\n\n", None),
         (b"data\n\n", b""),
         (b"event: x\ndata: 1\ndata: 2\n\n", b"1\n2"),
+        (b"event: x\ndata: 1\n\n", b"1"),
+        (b"event: x\rdata: 1\ndata: 2\n\n", b"1\n2"),
+        (b"event: data: 1\n\n", None),
         (b"data: with \\n inside\r\n\r\n", b"with \\n inside"),
     ],
 )
