@@ -12,6 +12,7 @@ from backends.usage import Usage, UsageSource
 from gateway.keys.key import VirtualKey
 from gateway.ledger.events import AttemptDetail, Opened, Settled
 from gateway.ledger.spool import Spool, SpoolFull
+from gateway.limiting.limiter import Hold
 from gateway.problem import Problem
 from gateway.telemetry.observer import Observation
 
@@ -76,12 +77,14 @@ class Account:
         self._spool = spool
         self._tenant = tenant
         self._asked = asked[:200]
-        self._wire = wire
+        self.wire = wire
         self._session = session
         self._language = language
         self._whose = (None, None, None) if key is None else (key.id, key.team, key.customer)
         self._settled = False
         self._started = time.perf_counter()
+        self.hold: Hold | None = None
+        """What is reserved for it, where its key is limited."""
         self.observation = observation
         self.policy = policy
         self.id = request_id
@@ -92,11 +95,13 @@ class Account:
 
     def open(self) -> None:
         opened = Opened(
-            self.id, time.time(), self._tenant, self._asked, self.policy, self._wire, self._session, *self._whose
+            self.id, time.time(), self._tenant, self._asked, self.policy, self.wire, self._session, *self._whose
         )
         try:
             self._spool.append(opened)
         except SpoolFull as full:
+            if self.hold is not None:
+                self.hold.release()
             message = "the gateway cannot record requests at the moment, so it serves none; try again later"
             raise Problem(503, "ledger_unavailable", message, retry_after=5) from full
         self.observation.opened()
@@ -114,7 +119,7 @@ class Account:
             tenant=self._tenant,
             asked=self._asked,
             policy=self.policy,
-            wire=self._wire,
+            wire=self.wire,
             route=spent.route.name if spent.route else "",
             revision=spent.route.revision.id if spent.route else "",
             outcome=outcome,
@@ -142,3 +147,6 @@ class Account:
             self._spool.append(row)
         except SpoolFull:
             log.exception("a settled request could not be recorded", extra={"request_id": self.id})
+        if self.hold is not None:
+            answered = outcome == "ok" and spent.usage is not None
+            self.hold.settle(row.cost_nanousd, usage.input_tokens, usage.output_tokens, answered=answered)

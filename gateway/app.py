@@ -35,6 +35,9 @@ from gateway.evidence import EvidenceFile
 from gateway.fleet import Fleet
 from gateway.keys.keyring import Keyring
 from gateway.ledger.spool import Spool
+from gateway.limiting.admission import Admission
+from gateway.limiting.ledger_id import ledger_id
+from gateway.limiting.limiter import Limiter
 from gateway.pipeline import Pipeline
 from gateway.problem import Problem
 from gateway.router import Router
@@ -78,6 +81,7 @@ class _Parts:
     router: Router
     evidence: EvidenceFile
     cache: AnswerCache | None
+    valkey: Valkey
     control: ControlClient
     pipeline: Pipeline
     keyring: Keyring | None
@@ -151,17 +155,23 @@ def _parts(config: Config, runtime: Runtime, spool: Spool, metrics: Metrics, bef
     fleet.on_placed = metrics.placed
     sessions = before.state.sessions if before is not None else None
     router = Router(fleet, config.policies, config.aliases, sessions)
-    cache = _cache(config, runtime, metrics)
+    valkey = Valkey(
+        config.cache.url or f"unix://{runtime.valkey_socket}",
+        connect_s=config.cache.wait_s,
+        reply_s=config.cache.wait_s,
+    )
+    cache = _cache(config, valkey, metrics)
+    shadows = _shadows(config, runtime, spool, observer, fleet)
+    admission = _admission(config, runtime, valkey, metrics)
     return _Parts(
         observer=observer,
         fleet=fleet,
         router=router,
         evidence=EvidenceFile(runtime.evidence_file, runtime.live_file, router),
         cache=cache,
+        valkey=valkey,
         control=ControlClient(runtime),
-        pipeline=Pipeline(
-            router, cache, spool, config.limits, _verifiers(config), _shadows(config, runtime, spool, observer, fleet)
-        ),
+        pipeline=Pipeline(router, cache, spool, config.limits, _verifiers(config), shadows, admission),
         keyring=Keyring(runtime.keys_file, config.keys.secret) if config.keys is not None else None,
     )
 
@@ -186,7 +196,9 @@ async def _lifespan(app: FastAPI, parts: _Parts, replaces: bool) -> AsyncIterato
         for task in background:
             task.cancel()
         await parts.pipeline.drain()
-    for closing in (parts.fleet.close(), parts.control.close(), *([parts.cache.close()] if parts.cache else [])):
+    if parts.cache is not None:
+        await parts.cache.close()
+    for closing in (parts.fleet.close(), parts.control.close(), parts.valkey.close()):
         await closing
 
 
@@ -221,14 +233,22 @@ def _shadows(config: Config, runtime: Runtime, spool: Spool, observer: Observer,
     return Shadows(fleet, config.limits, spool, observer, budget, observer.metrics.shadow_dropped)
 
 
-def _cache(config: Config, runtime: Runtime, metrics: Metrics) -> AnswerCache | None:
+def _admission(config: Config, runtime: Runtime, valkey: Valkey, metrics: Metrics) -> Admission | None:
+    if config.keys is None:
+        return None
+    limiter = Limiter(
+        valkey,
+        ledger=ledger_id(runtime.state),
+        lease_s=config.limits.receive_s + config.limits.total_s,
+        when_unavailable=config.limits.when_unavailable,
+        on_failure=metrics.valkey_failed,
+    )
+    return Admission(limiter, config.keys.shared)
+
+
+def _cache(config: Config, valkey: Valkey, metrics: Metrics) -> AnswerCache | None:
     if not config.cache.enabled:
         return None
-    valkey = Valkey(
-        config.cache.url or f"unix://{runtime.valkey_socket}",
-        connect_s=config.cache.wait_s,
-        reply_s=config.cache.wait_s,
-    )
     return AnswerCache(
         valkey,
         ttl_s=config.cache.ttl_s,

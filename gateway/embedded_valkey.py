@@ -13,7 +13,7 @@ _START_WITHIN_S = 5.0
 
 
 class EmbeddedValkey:
-    """``max_memory`` in Valkey's words; the least recently used answers make room."""
+    """``max_memory`` in Valkey's words; the least recently used answers make room, never a limit's meters."""
 
     def __init__(self, socket: Path, max_memory: str = "256mb") -> None:
         self._socket = socket
@@ -30,7 +30,7 @@ class EmbeddedValkey:
         parent = os.getpid()
         command = [_binary(), "--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"]
         command += ["--save", "", "--appendonly", "no", "--maxmemory", self._max_memory]
-        command += ["--maxmemory-policy", "allkeys-lru", "--loglevel", "warning"]
+        command += ["--maxmemory-policy", "volatile-lru", "--loglevel", "warning"]
         # ValkeyServer.start() leaves its server running when we are killed, so the binary is started here.
         self._process = await asyncio.create_subprocess_exec(
             *command,

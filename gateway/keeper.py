@@ -12,6 +12,8 @@ from gateway.control import create_control
 from gateway.keys.exchange import Exchange
 from gateway.keys.register import Register
 from gateway.ledger.drain import Drain
+from gateway.limiting.ledger_id import ledger_id
+from gateway.limiting.seeder import Seeder
 from gateway.live.publish import publish_live
 from gateway.live.window import Window
 from gateway.runtime import Runtime
@@ -46,8 +48,10 @@ async def keep(database: Path, runtime: Runtime, shared_valkey: str | None) -> A
         return snapshot
 
     await publish()
-    valkey = Valkey(shared_valkey, connect_s=_VALKEY_WAIT_S, reply_s=_VALKEY_WAIT_S) if shared_valkey else None
-    register = Register(store, runtime.keys_file, Exchange(valkey) if valkey is not None else None)
+    address = shared_valkey or f"unix://{runtime.valkey_socket}"
+    valkey = Valkey(address, connect_s=_VALKEY_WAIT_S, reply_s=_VALKEY_WAIT_S)
+    seeder = Seeder(valkey, store, drain, ledger_id(runtime.state))
+    register = Register(store, runtime.keys_file, Exchange(valkey) if shared_valkey is not None else None)
     await register.open()
     app = create_control(store, drain, publish, register)
     server = _InnerServer(
@@ -55,7 +59,11 @@ async def keep(database: Path, runtime: Runtime, shared_valkey: str | None) -> A
     )
     serving = asyncio.create_task(server.serve())
     telling = asyncio.create_task(publish_live(live, runtime.live_file))
-    background = [asyncio.create_task(drain.watch()), asyncio.create_task(register.watch())]
+    background = [
+        asyncio.create_task(drain.watch()),
+        asyncio.create_task(register.watch()),
+        asyncio.create_task(seeder.watch()),
+    ]
     try:
         yield
     finally:
@@ -66,5 +74,4 @@ async def keep(database: Path, runtime: Runtime, shared_valkey: str | None) -> A
         await serving
         await drain.once()
         await store.close()
-        if valkey is not None:
-            await valkey.close()
+        await valkey.close()

@@ -1,6 +1,9 @@
 """What bounds a request, in seconds and bytes."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+WhenUnavailable = Literal["deny", "allow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +16,5 @@ class Limits:
     gap_s: float = 60.0
     keep_alive_s: float = 15.0
     total_s: float = 900.0
+    when_unavailable: WhenUnavailable = "deny"
+    """What becomes of a limited key's requests while Valkey does not say whether they are within its limits."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from backends.backend import TRACE_HEADERS, BackendError, Call
@@ -18,6 +18,7 @@ from gateway.cache_control import CacheControl
 from gateway.flight import Flight, Head, Reader
 from gateway.keys.key import VirtualKey
 from gateway.ledger.spool import Spool
+from gateway.limiting.admission import Admission, Admitting
 from gateway.limits import Limits
 from gateway.problem import ClientLeft, Problem
 from gateway.router import Choice, Router
@@ -99,7 +100,7 @@ class _Trip:
 
 
 class Pipeline:
-    """``verifiers``: those of the forms that policies ask for."""
+    """``verifiers``: those of the forms that policies ask for. ``admission`` is there where keys may be limited."""
 
     def __init__(
         self,
@@ -109,6 +110,7 @@ class Pipeline:
         limits: Limits,
         verifiers: Mapping[Form, Verifier] = MappingProxyType({}),
         shadows: Shadows | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self._router = router
         self._cache = cache
@@ -117,6 +119,7 @@ class Pipeline:
         self._attempts = Attempts(router.fleet, limits)
         self._holding = Holding(self._attempts, verifiers)
         self._shadows = shadows
+        self._admission = admission
         self._flights: dict[str, Flight] = {}
         self._background: set[asyncio.Task[None]] = set()
 
@@ -127,6 +130,24 @@ class Pipeline:
         """
         choice = self._router.choose(asked.model, asked.traits, asked.call, asked.key)
         observation.decided(choice.decision)
+        admitting = None
+        if asked.key is not None and self._admission is not None:
+            admitting = self._admission.begin(asked.key, asked.id, asked.call, asked.traits, choice)
+        if admitting is None:
+            return await self._travel(asked, choice, None, departure, observation)
+        try:
+            return await self._travel(replace(asked, call=admitting.call), choice, admitting, departure, observation)
+        finally:
+            admitting.abandon()
+
+    async def _travel(
+        self,
+        asked: Asked,
+        choice: Choice,
+        admitting: Admitting | None,
+        departure: Departure,
+        observation: Observation,
+    ) -> Passage:
         account = Account(
             self._spool,
             observation,
@@ -140,13 +161,17 @@ class Pipeline:
             key=asked.key,
         )
         trip = _Trip(asked, choice, account, self._key(asked, choice.routes[0], choice.verify))
-        if trip.key is None or not asked.cache.read:
+        key = trip.key if asked.cache.read else None
+        entry = await self._look_up(key, asked.cache) if key is not None else None
+        if admitting is not None:
+            account.hold = await admitting.hold()
+        if key is None:
             return await self._fly(trip, departure)
-        if (entry := await self._look_up(trip.key, asked.cache)) is not None:
+        if entry is not None:
             return _hit(account, choice.routes[0], entry, asked.call)
         if choice.verify is not None and (found := await self._look_further(trip, choice.verify)) is not None:
             return found
-        return await self._join_or_fly(trip, trip.key, departure)
+        return await self._join_or_fly(trip, key, departure)
 
     def close(self, passage: Passage) -> None:
         """The client has everything, or is gone. A flight settles for whom it began; other readers settle here."""
@@ -160,6 +185,8 @@ class Pipeline:
         if self._shadows is not None:
             await self._shadows.close()
         await asyncio.gather(*self._background, return_exceptions=True)
+        if self._admission is not None:
+            await self._admission.close()
 
     def _key(self, asked: Asked, route: Route, verify: Verification | None) -> str | None:
         if self._cache is None or asked.cache.bypass:

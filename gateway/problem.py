@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from gateway.limiting.standing import Standing
+
 
 @dataclass(frozen=True, slots=True)
 class Passthrough:
@@ -36,6 +38,10 @@ class Problem(Exception):
         self.passthrough = passthrough
         self.route: str | None = None
         """The last one that was tried."""
+        self.standing: Standing | None = None
+        """Where a limited key stands."""
+        self.worth_retrying = True
+        """False: not soon."""
 
 
 class ClientLeft(Exception):

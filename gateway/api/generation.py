@@ -12,6 +12,7 @@ from gateway.api.http import Headers, Receive, Scope, Send, header, read_body, r
 from gateway.api.keep_alive import KeepAlive
 from gateway.api.wire import ClientWire
 from gateway.cache_control import CacheControl
+from gateway.limiting.standing import Standing, headers_of
 from gateway.limits import Limits
 from gateway.pipeline import Asked, Departure, Passage, Pipeline
 from gateway.problem import ClientLeft, Problem
@@ -61,7 +62,7 @@ class Generation:
         except Problem as problem:
             observation.failed(problem)
             status, headers, said = self._wire.refuse(problem)
-            await respond(send, status, headers + _tried(problem, request_id), said)
+            await respond(send, status, headers + _tried(problem, request_id) + self._limits_of(problem.standing), said)
         except ClientLeft:
             pass  # there is nobody to tell; the ledger knows
         except Exception:
@@ -89,6 +90,9 @@ class Generation:
             observation.failed(problem)
             await send({"type": "http.response.body", "body": self._wire.error_event(problem), "more_body": True})
             await send({"type": "http.response.body", "body": b""})
+
+    def _limits_of(self, standing: Standing | None) -> Headers:
+        return headers_of(standing, self._wire.name) if standing is not None else []
 
 
 def parse(wire: ClientWire, scope: Scope, body: bytes) -> Asked:
@@ -197,6 +201,8 @@ def _headers(passage: Passage) -> Headers:
         headers.append((b"x-weighbridge-dropped-tools", ", ".join(passage.head.dropped_tools).encode()))
     if passage.head.verify is not None:
         headers.append((b"x-weighbridge-verify", passage.head.verify.encode()))
+    if passage.account.hold is not None and passage.account.hold.standing is not None:
+        headers += headers_of(passage.account.hold.standing, passage.account.wire)
     if passage.age_s is not None:
         headers.append((b"age", str(passage.age_s).encode()))
     if passage.head.streamed:

@@ -48,6 +48,8 @@ def headers(problem: Problem, content_type: str) -> Headers:
         retry_after = 1.0  # clients without a hint retry at once and all together
     if retry_after is not None:
         told.append((b"retry-after", str(max(1, math.ceil(retry_after))).encode()))
+    if not problem.worth_retrying:
+        told.append((b"x-should-retry", b"false"))  # SDKs would try again in a second or two
     return told
 
 

@@ -15,6 +15,7 @@ from gateway.config.problem import Location
 from gateway.config.section import Language, Languages, Name, Seconds, Secret, Section, Text, Usd, Weight, Words, listed
 from gateway.config.verifying import VerifySection, long_form
 from gateway.config.watching import WatchSection
+from gateway.limits import WhenUnavailable
 from policies.live import LatencySource
 from policies.policy import Objective, Otherwise, Unmeasured
 from policies.scorecard import Origin
@@ -172,6 +173,7 @@ class LimitsSection(Section):
     gap_s: Seconds | None = Field(default=None, examples=["60"])
     keep_alive_s: Seconds | None = Field(default=None, examples=["15"])
     total_s: Seconds | None = Field(default=None, examples=["900"])
+    when_unavailable: WhenUnavailable | None = Field(default=None, examples=["deny"])
 
 
 class CacheSection(Section):

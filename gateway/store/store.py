@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from gateway.feedback import Feedback, Tally
 from gateway.keys.key import VirtualKey
 from gateway.ledger.events import Event, Opened, Settled
-from gateway.store import admissions, feedback, keys
+from gateway.store import admissions, feedback, keys, spending
 from gateway.store.migrate import upgrade
 from gateway.store.schema import requests, scorecards
+from gateway.store.spending import Spending
 from policies.admission import Admission
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot
@@ -93,6 +94,11 @@ class Store:
         """``tenant`` None: everybody's."""
         async with self._engine.connect() as connection:
             return await connection.run_sync(feedback.tallies, tenant)
+
+    async def spending(self, day: float, month: float) -> Sequence[Spending]:
+        """Of virtual keys since then, in Unix seconds."""
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(spending.since, day, month)
 
     async def put_keys(self, changed: Sequence[VirtualKey]) -> None:
         async with self._engine.begin() as connection:

@@ -1,0 +1,34 @@
+-- Ends a request: what it has reserved is given back, what it has cost is booked. To do it again changes nothing.
+--
+-- KEYS: the epoch, then each account's hash and the sorted set of its holds. ARGV: request id, the epoch that it was
+-- admitted in, its cost, its tokens, its output tokens (-1: not known); then each account's tokens a minute, or -1.
+-- Returns how many accounts knew of it.
+local id, admitted_in = ARGV[1], ARGV[2]
+local cost, tokens, output = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local FOLLOW = 0.2 -- how much the last answer counts in what the next is expected to be
+
+local epoch = redis.call('GET', KEYS[1]) or ''
+local forgotten = epoch ~= '' and epoch ~= admitted_in
+local known = 0
+for number = 1, (#KEYS - 1) / 2 do
+  local account = read(KEYS[2 * number])
+  local _, taken = take_back(account, KEYS[2 * number + 1], id)
+  if taken then
+    known = known + 1
+    local tpm = tonumber(ARGV[5 + number])
+    if tpm >= 0 then
+      account.tokens = math.max(0, drained(account, 'tokens', tpm) + tokens - taken)
+      account.tokens_at = now_us
+    end
+    if output >= 0 then
+      account.recent = account.recent and account.recent + FOLLOW * (output - account.recent) or output
+    end
+  end
+  -- Valkey has since lost what it knew, and the ledger was summed up, perhaps before this request was in it.
+  if taken or forgotten then
+    account.day_spent = account.day_spent + cost
+    account.month_spent = account.month_spent + cost
+  end
+  write(account)
+end
+return known

