@@ -43,6 +43,11 @@ def test_a_gate_may_be_in_the_requests_own_language_and_pooled() -> None:
     assert found.requirements == (PassAt1("s", 0.5, OF_REQUEST, pooled=True),)
 
 
+def test_a_policy_says_which_times_count() -> None:
+    found = policy("{latency: worst, require: {ttft_p99_ms: 1, total_p50_ms: 2}}")
+    assert found.requirements == (Latency("ttft_p99_ms", 1, source="worst"), Latency("total_p50_ms", 2, source="worst"))
+
+
 def test_a_routes_capabilities_are_what_is_declared_and_no_more() -> None:
     config = parse_config(ROUTE % PRICE, "c.yaml", {})
     assert config.routes["r"].capabilities == {"tools": True, "vision": False}
@@ -56,6 +61,7 @@ def test_a_routes_capabilities_are_what_is_declared_and_no_more() -> None:
         ("{weights: {cheapest: 1}}", "weights: belongs to the objective `weighted`; remove it, or write"),
         ("{objective: weighted, weights: {cheapest: 0}}", "weights.cheapest: '0' is not above 0"),
         ("{objective: weighted, weights: {cheap: 1}}", "weights.cheap: unknown key; did you mean 'cheapest'?"),
+        ("{latency: alive}", "latency: 'alive' is not one of live, replayed, worst; did you mean 'live'?"),
         ("{evidence: guessed}", "evidence: 'guessed' is not one of measured, published;"),
         ("{require: {capabilities: [tool]}}", "require.capabilities.0: 'tool' is not one of tools, vision,"),
         (
