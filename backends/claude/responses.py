@@ -21,25 +21,28 @@ _INCOMPLETE = {
 }
 """A stop reason to that of a response which is not whole."""
 _ECHOED: Mapping[str, Any] = {
-    "frequency_penalty": 0.0,
     "instructions": None,
     "max_output_tokens": None,
-    "max_tool_calls": None,
     "metadata": {},
     "parallel_tool_calls": True,
-    "presence_penalty": 0.0,
     "prompt_cache_key": None,
     "reasoning": {"effort": None, "summary": None},
     "safety_identifier": None,
-    "service_tier": "default",
     "temperature": 1.0,
     "text": {"format": {"type": "text"}},
     "tool_choice": "auto",
-    "top_logprobs": 0,
     "top_p": 1.0,
     "truncation": "disabled",
 }
 """What a response says again of its request, and what where that left it out."""
+_WITHOUT_EFFECT: Mapping[str, Any] = {
+    "frequency_penalty": 0.0,
+    "max_tool_calls": None,
+    "presence_penalty": 0.0,
+    "service_tier": "default",
+    "top_logprobs": 0,
+}
+"""What Claude has no such thing for, whatever the request says."""
 _FUNCTION = {"description": None, "parameters": None, "strict": None}
 """What OpenAI's own always says of a function."""
 _NOTHING = Piece(b"", False)
@@ -140,7 +143,7 @@ def _response(reader: MessageReader, request: Mapping[str, Any], at: int, status
         "tools": [_FUNCTION | tool if tool["type"] == "function" else tool for tool in request.get("tools", [])],
         "usage": None,
     }
-    return {**head, **echoed, **facts}
+    return {**head, **echoed, **_WITHOUT_EFFECT, **facts}
 
 
 def _echo(given: Any, missing: Any) -> Any:

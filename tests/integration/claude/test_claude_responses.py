@@ -131,6 +131,16 @@ def test_an_answer_that_reached_its_limit_is_incomplete(
     assert messages.received[0].body["max_tokens"] == 64
 
 
+def test_a_response_says_what_was_asked_and_what_had_no_effect(gateway: Gateway, messages: MessagesServer) -> None:
+    plain = {"type": "function", "name": "lamp", "parameters": {"type": "object", "properties": {}}}
+    given = {"tools": [plain], "temperature": 0.3, "frequency_penalty": 0.5, "reasoning": {"summary": "auto"}}
+    response = gateway.http.post("/v1/responses", json=asked(gateway, **given)).json()
+    assert (response["temperature"], response["top_p"], response["frequency_penalty"]) == (0.3, 1.0, 0.0)
+    assert response["reasoning"] == {"effort": None, "summary": "auto"}
+    assert response["tools"] == [{**plain, "description": None, "strict": None}]
+    assert response["completed_at"] >= response["created_at"]
+
+
 def test_a_stream_that_breaks_never_completes(gateway: Gateway, messages: MessagesServer) -> None:
     messages.answers = [Says((text("one two three four"),), events=4, ending="cut")]
     answer = gateway.http.post("/v1/responses", json=asked(gateway, stream=True))
