@@ -1,6 +1,7 @@
 """The parent's half of ``/v1/admissions``: keeps the audit, and hands what is in force to the workers."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 import msgspec
 from starlette.requests import Request
@@ -23,6 +24,8 @@ def admission_routes(store: Store, publish: Callable[[], Awaitable[Snapshot]]) -
             rows = msgspec.json.decode(await request.body(), type=_Posted).admissions
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Problem(400, "invalid_admission", f"no admission was taken: {error}") from error
+        if any(not _is_utc(row.at) for row in rows):
+            raise Problem(400, "invalid_admission", "no admission was taken: `at` is ISO 8601 in UTC")
         accepted = await store.add_admissions(rows)
         evidence = await publish()
         content = msgspec.json.encode({"accepted": accepted, "version": evidence.version})
@@ -36,3 +39,10 @@ def admission_routes(store: Store, publish: Callable[[], Awaitable[Snapshot]]) -
         Route("/v1/admissions", add, methods=["POST"]),
         Route("/v1/admissions", history, methods=["GET"]),
     ]
+
+
+def _is_utc(moment: str) -> bool:
+    try:
+        return datetime.fromisoformat(moment).utcoffset() == timedelta(0)
+    except ValueError:
+        return False

@@ -20,6 +20,8 @@ class Budget:
 
     def add(self, at: datetime, nanousd: int | None) -> None:
         """A sample, in the order of time. One whose cost nobody tells counts like the dearest so far."""
+        if self._limit is None:
+            return
         cost = self._dearest if nanousd is None else nanousd
         self._dearest = max(self._dearest, cost)
         self._spent.append((at, cost))

@@ -95,12 +95,13 @@ class Scale:
         return [row for gate, row in last.items() if gate not in in_force or in_force[gate].at < row.at]
 
     def _folded(self, gate: Gate, told: Admission | None) -> Standing:
-        """The gate's standing by what is on the disk; decisions are followed as they were recorded."""
+        """The gate's standing by what is on the disk. Decisions are followed as they were recorded, and as somebody else
+        told the gateway, if that was later.
+        """
         standing = self._standing(gate)
+        if told is not None and all(change.admission.at < told.at for change in self._of_gate(gate)):
+            self._note(Changed(len(self._drawn), told))
         recorded = self._of_gate(gate)
-        if not recorded and told is not None:
-            standing.follow(told.state)
-            self._note(Changed(0, told))
         for number in sorted(self._drawn):
             while recorded and recorded[0].after <= number:
                 standing.follow(recorded.pop(0).admission.state)

@@ -143,6 +143,7 @@ class Standing:
 
     def _count(self, draw: Draw) -> None:
         if not draw.passed:
+            self._failed.pop(draw.task_id, None)  # the latest comes last
             self._failed[draw.task_id] = self._baseline.passed_before(draw.task_id)
         self._baseline.add(draw.language, draw.task_id, bool(draw.passed))
 
@@ -173,7 +174,8 @@ class Standing:
 
     def _to(self, state: State, why: str) -> Change:
         low, high = self.bounds()
-        failing = sorted(self._failed, key=lambda task_id: not self._failed[task_id])[:_FAILING]
+        latest = list(reversed(self._failed))
+        failing = sorted(latest, key=lambda task_id: not self._failed[task_id])[:_FAILING]  # that used to pass first
         mean = "nothing drawn" if self.mean is None else f"{self.mean:.3f} over {self.draws} draws"
         reason = f"{self.gate}: {why} ({mean})"
         change = Change(self.state, state, reason, low, high, self.draws, tuple(failing))

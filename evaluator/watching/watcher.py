@@ -67,6 +67,9 @@ class Watcher:
     async def run(self) -> None:
         """Raises Unreachable and Refused only where its first look at the gateway does, and RunBusy."""
         view = await self._gateway.view()
+        if not self._gates(view.gates):
+            asked = sorted({gate.suite for gate in view.gates})
+            log.warning("no gate is on a suite that is named", extra={"suites": [*self._suites], "gates_on": asked})
         with held(self._folder):
             self._remember_spending()
             try:

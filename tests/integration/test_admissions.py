@@ -79,7 +79,7 @@ def test_admissions_move_a_policy_on_every_worker_and_survive_a_restart(serve: S
 
 def test_what_is_no_admission_is_refused_whole(gateway: Gateway) -> None:
     good = admission(gateway, "small", "admitted")
-    for bad in ({**good, "state": "promoted"}, {"route": "small"}, 3):
+    for bad in ({**good, "state": "promoted"}, {**good, "at": "today"}, {"route": "small"}, 3):
         answer = gateway.http.post("/v1/admissions", json={"admissions": [good, bad]})
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_admission")
     assert gateway.http.get("/v1/admissions").json() == {"admissions": []}

@@ -17,6 +17,7 @@ from evaluator.replaying.client import Client, Sampling
 from evaluator.sandbox import Bubblewrap
 from evaluator.store.run_folder import held
 from evaluator.suites import load_suite
+from evaluator.suites.load import BUILTIN
 from evaluator.verdict import Status
 from evaluator.watching.weighing import Weighing
 from tests.fixtures.gateway import WEIGHBRIDGE, Gateway, start_gateway, vllm_route
@@ -115,6 +116,14 @@ async def test_an_answer_of_another_revision_is_no_measurement_of_this_one(
         other = replace(weighing, target=replace(target, revision="another"))
         assert await other.weigh(task, 3) is None
         assert other.plan.run_id != weighing.plan.run_id
+
+
+def test_a_suite_that_no_gate_names_is_said(watch: Watch, tmp_path: Path) -> None:
+    suite = tmp_path / "own.jsonl"
+    suite.write_text((BUILTIN / "python.jsonl").read_text())
+    said = watch(str(suite)).stderr
+    assert "no gate is on a suite that is named" in said and '"own"' in said and '"humaneval+"' in said
+    assert rows(tmp_path, "samples.jsonl") == []
 
 
 def test_there_is_one_watcher_at_a_time(watch: Watch, tmp_path: Path) -> None:

@@ -86,6 +86,20 @@ def test_what_the_gateway_says_is_followed_where_nothing_is_known_here(tmp_path:
     other.close()
 
 
+def test_what_somebody_else_told_the_gateway_later_is_followed(tmp_path: Path) -> None:
+    scale = opened(tmp_path)
+    (row,) = draw(scale, 10)
+    scale.close()
+    later = replace(row, before="admitted", state="demoted", at="2026-11-23T10:05:00.000+00:00")
+    scale = opened(tmp_path, told=[later])
+    assert scale.next_draw()[1] == [] and scale.untold({GATE: later}) == []
+    scale.close()
+    scale = opened(tmp_path, told=[row])
+    assert [standing.state for standing in scale.standings] == ["demoted"]
+    assert scale.untold({GATE: row}) == [later]
+    scale.close()
+
+
 def test_what_the_gateway_has_lost_is_told_again(tmp_path: Path) -> None:
     scale = opened(tmp_path)
     (row,) = draw(scale, 10)

@@ -84,6 +84,17 @@ def test_an_admitted_routes_bounds_are_told_anew_as_they_narrow() -> None:
     assert draws[-1] > 60 and later[-1].low > first.low
 
 
+def test_the_latest_failures_are_named_first() -> None:
+    standing = Standing(GATE, {"python": ("a", "b", "c")})
+    for task in ("a", "b", "c", "a"):
+        standing.add([Draw("python", task, True)])
+    for task in ("c", "b", "a", "c"):
+        standing.add([Draw("python", task, False)])
+    while (change := standing.decided()) is None:
+        standing.add([Draw("python", "b", False)])
+    assert change.failing == ("b", "c", "a")
+
+
 def test_what_has_no_score_counts_for_nothing_but_against_being_admitted() -> None:
     standing = Standing(GATE, TASKS)
     numbers = iter(range(1000))
