@@ -1,10 +1,9 @@
 """`weighbridge policy simulate`: what the ledger's requests would have cost and solved under another policy."""
 
-import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def simulate_command(
     if begin >= end:
         raise ConfigFailure(f"--from {begin:%Y-%m-%d %H:%M} is not before --to {end:%Y-%m-%d %H:%M}")
     loaded, policy = _policy(config, name)
-    report = asyncio.run(_simulated(loaded, policy, begin, end, decided_by, suite))
+    report = _simulated(loaded, policy, begin, end, decided_by, suite)
     click.echo(json.dumps(as_json(report), indent=2) if as_object else as_text(report))
 
 
@@ -82,10 +81,10 @@ def _policy(file: Path, name: str | None) -> tuple[Config, Policy]:
     return config, policy
 
 
-async def _simulated(
+def _simulated(
     config: Config, policy: Policy, begin: datetime, end: datetime, decided_by: Sequence[str], suite: str | None
 ) -> Report:
-    past, ledger, served, stored = await _read_store(Path.cwd() / config.state_dir / _DATABASE, begin, end, decided_by)
+    past, ledger, served, stored = _read_store(config.state_dir / _DATABASE, begin, end, decided_by)
     routes = list(config.routes.values())
     for card in sorted(stored.scorecards, key=lambda card: card.measured_at):
         served.setdefault(card.route, card.revision)  # of a route that served nothing, what was measured last
@@ -97,28 +96,26 @@ async def _simulated(
     return Report(policy, (begin, end), ledger, found, where, *sides)
 
 
-async def _read_store(
+def _read_store(
     path: Path, begin: datetime, end: datetime, decided_by: Sequence[str]
 ) -> tuple[list[Past], Ledger, dict[str, str], Snapshot]:
     from gateway.store.history import History, UnreadableStore  # noqa: PLC0415 (SQLAlchemy takes most of a second)
 
     try:
-        async with History.open(path) as history:
-            read = await _read(history.settled(begin.timestamp(), end.timestamp()), decided_by)
-            return *read, await history.evidence()
+        with History.open(path) as history:
+            read = _read(history.settled(begin.timestamp(), end.timestamp()), decided_by)
+            return *read, history.evidence()
     except UnreadableStore as error:
         raise MissingFailure(str(error)) from error
 
 
-async def _read(
-    rows: AsyncIterator[dict[str, object]], decided_by: Sequence[str]
-) -> tuple[list[Past], Ledger, dict[str, str]]:
+def _read(rows: Iterable[dict[str, object]], decided_by: Sequence[str]) -> tuple[list[Past], Ledger, dict[str, str]]:
     """What can be decided anew; what there was in all, and why not the rest; and each route's last revision."""
     past: list[Past] = []
     left_out: Counter[str] = Counter()
     served: dict[str, str] = {}
     requests = 0
-    async for row in rows:
+    for row in rows:
         if decided_by and row["policy"] not in decided_by:
             continue
         requests += 1

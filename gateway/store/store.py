@@ -110,11 +110,14 @@ class Store:
 
     async def evidence(self) -> Snapshot:
         async with self._engine.connect() as connection:
-            rows = (await connection.execute(select(scorecards).order_by(scorecards.c.version))).mappings().all()
-            version = await connection.run_sync(admissions.newest_version)
-            watched = await connection.run_sync(admissions.in_force)
-        cards = tuple(msgspec.convert(row["scorecard"], Scorecard) for row in rows)
-        return Snapshot(version, cards, watched)
+            return await connection.run_sync(evidence_in)
+
+
+def evidence_in(connection: Connection) -> Snapshot:
+    """All scorecards, and the admissions in force."""
+    rows = connection.execute(select(scorecards).order_by(scorecards.c.version)).mappings().all()
+    cards = tuple(msgspec.convert(row["scorecard"], Scorecard) for row in rows)
+    return Snapshot(admissions.newest_version(connection), cards, admissions.in_force(connection))
 
 
 def _configure(connection: Any, _: Any) -> None:
