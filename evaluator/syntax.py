@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 
-import tree_sitter
-
 from evaluator.judging.extract import extract
 from evaluator.judging.shapes import SHAPES
 from evaluator.languages import LANGUAGES
 from evaluator.suites import Task, TestsCheck
 from policies.verify import Found, Question, Said, Verification
 
-LONGEST_ANSWER = 64 * 1024
-"""Characters."""
+LONGEST = 16 * 1024
+"""Characters: text that is made for it takes seconds, and four times as long where it is twice as long."""
+
+WAIT_SECONDS = 2.0
+"""For a parser, which may be busy with such a text. It holds up no request but those that wait for it."""
 
 _GRAMMARS = {
     "csharp": ("c_sharp", "language"),
@@ -51,18 +52,21 @@ class SyntaxCheck:
     thread: ThreadPoolExecutor
 
     async def look(self, said: Said) -> Found:
-        return await asyncio.get_running_loop().run_in_executor(self.thread, self.found, said.text)
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(self.thread, self.found, said.text)
+        except TimeoutError:
+            return Found("unavailable")
 
     def found(self, answer: str) -> Found:
-        if len(answer) > LONGEST_ANSWER:
+        if len(answer) > LONGEST:
             return Found("skipped")
         language = self._language(answer)
         grammar = _grammar(language) if language is not None else None
         program = self._program(answer, language) if language is not None and grammar is not None else None
-        if program is None or grammar is None:
+        if program is None or grammar is None or len(program) > LONGEST:
             return Found("skipped")
-        broken = tree_sitter.Parser(grammar).parse(program.encode(errors="replace")).root_node.has_error
-        return Found("failed" if broken else "passed")
+        return Found("failed" if grammar.is_broken(program) else "passed")
 
     def _language(self, answer: str) -> str | None:
         """What the answer calls its first code whose language is known; else the request's."""
@@ -84,13 +88,23 @@ def _begins_as_code(answer: str, language: str) -> bool:
     return begins.match(line) is not None
 
 
+class Grammar:
+    """One language's. Raises ``ModuleNotFoundError`` where it is not installed: see the extra ``syntax``."""
+
+    def __init__(self, language: str) -> None:
+        module, function = _GRAMMARS.get(language, (language, "language"))
+        parsing, grammar = import_module("tree_sitter"), import_module(f"tree_sitter_{module}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # some grammars are of the last generation
+            self._parser = parsing.Parser(parsing.Language(getattr(grammar, function)()))
+
+    def is_broken(self, program: str) -> bool:
+        return bool(self._parser.parse(program.encode(errors="replace")).root_node.has_error)
+
+
 @cache
-def _grammar(language: str) -> tree_sitter.Language | None:
-    module, function = _GRAMMARS.get(language, (language, "language"))
+def _grammar(language: str) -> Grammar | None:
     try:
-        found = import_module(f"tree_sitter_{module}")
+        return Grammar(language)
     except ModuleNotFoundError:
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # some grammars are of the last generation
-        return tree_sitter.Language(getattr(found, function)())

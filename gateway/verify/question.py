@@ -10,6 +10,7 @@ from gateway.request_language import language_of
 from policies.verify import Question
 
 _TURNS = {"chat": "messages", "messages": "messages", "responses": "input"}
+_decode_turns = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _TEXTS = frozenset(("text", "input_text"))
 _SEVERAL = ("n", "best_of")
 _UNCHECKED = ("suffix", "echo", "previous_response_id", "conversation")
@@ -31,10 +32,13 @@ def _prompt(call: Call) -> str | None:
 
 
 def _last_turn(call: Call) -> str | None:
-    turns = _value(call, _TURNS.get(call.wire, ""))
-    if isinstance(turns, str) and call.wire == "responses":
-        return turns
-    last = turns[-1] if isinstance(turns, list) and turns else None
+    """Nothing before it is looked at: a conversation may be long."""
+    try:
+        turns = _decode_turns(call.fields.get(_TURNS.get(call.wire, ""), b"[]"))
+    except msgspec.DecodeError:
+        text = _value(call, "input") if call.wire == "responses" else None
+        return text if isinstance(text, str) else None
+    last = msgspec.json.decode(turns[-1]) if turns else None
     if not isinstance(last, Mapping) or last.get("role") != "user":
         return None
     content = last.get("content")
