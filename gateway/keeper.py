@@ -8,11 +8,13 @@ from pathlib import Path
 import uvicorn
 
 from gateway import evidence
+from gateway.admissions.exchange import AdmissionExchange
 from gateway.control import create_control
 from gateway.keys.exchange import Exchange
 from gateway.keys.register import Register
 from gateway.ledger.drain import Drain
 from gateway.limiting.ledger_id import ledger_id
+from gateway.limiting.orphans import Orphans
 from gateway.limiting.seeder import Seeder
 from gateway.live.publish import publish_live
 from gateway.live.window import Window
@@ -40,16 +42,19 @@ async def keep(database: Path, runtime: Runtime, shared_valkey: str | None) -> A
     """
     store = await Store.open(database)
     live = Window()
-    drain = Drain(runtime.spools, store, live.record)
+    address = shared_valkey or f"unix://{runtime.valkey_socket}"
+    valkey = Valkey(address, connect_s=_VALKEY_WAIT_S, reply_s=_VALKEY_WAIT_S)
+    drain = Drain(runtime.spools, store, live.record, Orphans(valkey, store).settle)
 
     async def publish() -> Snapshot:
         snapshot = await store.evidence()
         evidence.write(runtime.evidence_file, snapshot)
+        if exchange is not None:
+            exchange.changed()
         return snapshot
 
+    exchange = AdmissionExchange(valkey, store, publish) if shared_valkey is not None else None
     await publish()
-    address = shared_valkey or f"unix://{runtime.valkey_socket}"
-    valkey = Valkey(address, connect_s=_VALKEY_WAIT_S, reply_s=_VALKEY_WAIT_S)
     seeder = Seeder(valkey, store, drain, ledger_id(runtime.state))
     register = Register(store, runtime.keys_file, Exchange(valkey) if shared_valkey is not None else None)
     await register.open()
@@ -63,6 +68,7 @@ async def keep(database: Path, runtime: Runtime, shared_valkey: str | None) -> A
         asyncio.create_task(drain.watch()),
         asyncio.create_task(register.watch()),
         asyncio.create_task(seeder.watch()),
+        *([asyncio.create_task(exchange.watch())] if exchange is not None else []),
     ]
     try:
         yield

@@ -95,8 +95,8 @@ class Scale:
         return [row for gate, row in last.items() if gate not in in_force or in_force[gate].at < row.at]
 
     def _folded(self, gate: Gate, told: Admission | None) -> Standing:
-        """The gate's standing by what is on the disk. Decisions are followed as they were recorded, and as somebody else
-        told the gateway, if that was later.
+        """The gate's standing by what is on the disk. Decisions are followed as they were recorded, and as somebody
+        else told the gateway, if that was later.
         """
         standing = self._standing(gate)
         if told is not None and all(change.admission.at < told.at for change in self._of_gate(gate)):

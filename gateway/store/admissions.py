@@ -1,6 +1,7 @@
 """The audit of what watching has decided."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ _GATE = ("route", "revision", "suite", "language", "at_least")
 
 
 def add(connection: Connection, rows: Sequence[Admission]) -> int:
-    """How many were new: to be told twice of the same state, by no more tasks, is no change."""
+    """How many were new: older ones, and the same state by no more tasks, are no change."""
     added = 0
     for row in rows:
         if not _is_in_force(connection, row):
@@ -47,9 +48,13 @@ def newest_version(connection: Connection) -> int:
 def _is_in_force(connection: Connection, row: Admission) -> bool:
     here = (admissions.c[name].is_not_distinct_from(getattr(row, name)) for name in _GATE)
     newest = _read(connection, select(admissions.c.admission).where(*here).order_by(admissions.c.id.desc()).limit(1))
-    return any(
-        (last.state, last.confidence) == (row.state, row.confidence) and row.tasks <= last.tasks for last in newest
-    )
+    return any(_covers(last, row) for last in newest)
+
+
+def _covers(last: Admission, row: Admission) -> bool:
+    if datetime.fromisoformat(row.at) < datetime.fromisoformat(last.at):
+        return True
+    return (last.state, last.confidence) == (row.state, row.confidence) and row.tasks <= last.tasks
 
 
 def _read(connection: Connection, query: Select[Any]) -> tuple[Admission, ...]:

@@ -1,8 +1,10 @@
 """What watching decided changes what every worker of a running gateway decides, and is kept as an audit."""
 
+from pathlib import Path
 from typing import Any
 
-from tests.fixtures.gateway import Gateway, Serve, vllm_route
+from tests.fixtures.gateway import Gateway, Serve, start_gateway, vllm_route
+from tests.fixtures.keys import shared_valkey
 from tests.fixtures.upstream import Upstream
 from tests.fixtures.waiting import eventually
 
@@ -92,3 +94,35 @@ def test_a_route_says_how_many_requests_wait_at_its_servers(gateway: Gateway, up
     finally:
         upstream.waiting = 0
     assert gateway.http.get("/v1/watch/waiting?route=other").status_code == 404
+
+
+def test_gateways_that_share_a_valkey_hear_of_each_others_admissions(upstream: Upstream, tmp_path: Path) -> None:
+    gateways: list[Gateway] = []
+    try:
+        with shared_valkey(tmp_path) as url:
+            config = {
+                "routes": {"cheap": vllm_route(upstream.url)},
+                "policies": {"auto": {"require": {"pass_at_1": GATE}}},
+                "cache": {"url": url},
+            }
+            for name in ("one", "two"):
+                (tmp_path / name).mkdir()
+                gateways.append(start_gateway(tmp_path / name, config))
+            one, two = gateways
+            post(one, admission(one, "cheap", "admitted"))
+            wait_for_route(two, "cheap")
+            post(two, admission(two, "cheap", "demoted", before="admitted", at="2026-11-23T00:00:01+00:00"))
+            wait_for_route(one, "no_route_qualifies")
+            post(one, admission(one, "cheap", "admitted", at="2026-11-23T00:00:00+00:00"))  # of before: no news
+        post(one, admission(one, "cheap", "probation", before="demoted", at="2026-11-23T00:00:02+00:00"))
+        with shared_valkey(tmp_path):  # another one, that knows nothing
+            eventually(lambda: states(two) == ["admitted", "demoted", "probation"])
+        assert states(one) == states(two)
+    finally:
+        for gateway in gateways:
+            gateway.stop()
+
+
+def states(gateway: Gateway) -> list[str]:
+    rows = gateway.http.get("/v1/admissions").json()["admissions"]
+    return [row["state"] for row in reversed(rows)]

@@ -1,0 +1,1 @@
+"""What watching decided, between the gateways that share a Valkey."""
