@@ -94,8 +94,6 @@ def main() -> None:
     for name, messages in prompts().items():
         fields = msgspec.json.decode(json.dumps({"messages": messages}), type=dict[str, msgspec.Raw])
         _print(f"language: {name}", lambda fields=fields: language_of(fields), LANGUAGE_BUDGET_US)  # type: ignore[misc]
-
-
     for name, content in {"short": "Write a function.", "100 KB": "." * 100_000}.items():
         fields = msgspec.json.decode(json.dumps({"messages": [{"content": content}]}), type=dict[str, msgspec.Raw])
         call = Call("chat", fields, stream=False)
