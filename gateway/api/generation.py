@@ -14,7 +14,8 @@ from gateway.api.wire import ClientWire
 from gateway.cache_control import CacheControl
 from gateway.limiting.standing import Standing, headers_of
 from gateway.limits import Limits
-from gateway.pipeline import Asked, Departure, Passage, Pipeline
+from gateway.passage import Asked, Departure, Passage
+from gateway.pipeline import Pipeline
 from gateway.problem import ClientLeft, Problem
 from gateway.request_needs import needs_of
 from gateway.session import session_id

@@ -1,0 +1,59 @@
+"""Where a request's answer is looked for in the cache, and under what it is kept."""
+
+import contextlib
+import time
+
+from backends.backend import TRACE_HEADERS
+from backends.route import Route
+from gateway import cache as answers
+from gateway.adapt import adapted
+from gateway.cache import AnswerCache, CacheScope, Entry
+from gateway.cache_control import CacheControl
+from gateway.flight import Flight
+from gateway.passage import Asked, Trip
+from gateway.problem import Problem
+from policies.verify import Verification
+
+
+class KeptAnswers:
+    """Without a ``cache`` nothing has a key."""
+
+    def __init__(self, cache: AnswerCache | None) -> None:
+        self._cache = cache
+
+    def key(self, asked: Asked, route: Route, verify: Verification | None) -> str | None:
+        if self._cache is None or asked.cache.bypass:
+            return None
+        call = adapted(asked.call, route)
+        headers = tuple(item for item in sorted(call.headers.items()) if item[0] not in TRACE_HEADERS)
+        mode = verify.mode if verify is not None else None
+        scope = CacheScope(asked.tenant, route.name, route.revision.id, call.wire, headers, asked.form, mode)
+        return answers.key(scope, call.fields)
+
+    async def find(self, key: str, control: CacheControl) -> Entry | None:
+        assert self._cache is not None
+        entry = await self._cache.get(key)
+        if entry is not None and control.max_age_s is not None and time.time() - entry.at > control.max_age_s:
+            return None
+        return entry
+
+    async def find_further(self, trip: Trip, rule: Verification) -> tuple[Route, Entry] | None:
+        """What passed verification was perhaps not the first route's answer."""
+        for route in trip.choice.routes[1:]:
+            with contextlib.suppress(Problem):  # the route declines such a request
+                key = self.key(trip.asked, route, rule)
+                if key is not None and (entry := await self.find(key, trip.asked.cache)) is not None:
+                    return route, entry
+        return None
+
+    def keep(self, flight: Flight, trip: Trip) -> None:
+        """Under the route that answered, which need not be the one that was looked up."""
+        head = flight.head
+        if self._cache is None or trip.key is None or flight.problem is not None or head is None:
+            return
+        if head.verify in ("failed", "unavailable"):
+            return
+        same = head.route == trip.choice.routes[0]
+        key = trip.key if same else self.key(trip.asked, head.route, trip.choice.verify)
+        if key is not None:
+            self._cache.put(key, head.content_type, flight.pieces, head.verify)
