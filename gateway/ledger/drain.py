@@ -9,7 +9,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,12 +37,17 @@ class Drain:
     """Drains every spool below ``root``: those of living workers, and the orphans of dead ones."""
 
     def __init__(
-        self, root: Path, store: Store, on_recorded: Callable[[Iterable[Event]], None] = lambda events: None
+        self,
+        root: Path,
+        store: Store,
+        on_recorded: Callable[[Iterable[Event]], None] = lambda events: None,
+        on_orphaned: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """``on_recorded`` is told of events once they are in the store."""
+        """``on_recorded`` is told of events once they are in the store, ``on_orphaned`` of a dead worker's spool."""
         self._root = root
         self._store = store
         self._on_recorded = on_recorded
+        self._on_orphaned = on_orphaned
         self._spools: dict[str, _Spool] = {}
         self._lock = asyncio.Lock()
         self._published: dict[str, int] | None = None
@@ -94,6 +99,8 @@ class Drain:
         orphans = await self._store.settle_orphans(spool.folder.name, time.time())
         if orphans:
             log.warning("requests of a dead worker were settled as orphaned", extra={"count": orphans})
+        if self._on_orphaned is not None:
+            await self._on_orphaned(spool.folder.name)
         shutil.rmtree(spool.folder)
         del self._spools[spool.folder.name]
 

@@ -23,14 +23,13 @@ end
 local today = math.floor(tonumber(time[1]) / 86400)
 local this_month, days_passed = month_of(today)
 
+local FIELDS = {'requests', 'requests_at', 'tokens', 'tokens_at', 'day', 'day_spent', 'month', 'month_spent', 'held',
+  'recent'}
+
 local function read(key)
-  local found = redis.call('HMGET', key, 'requests', 'requests_at', 'tokens', 'tokens_at', 'day', 'day_spent', 'month',
-    'month_spent', 'held', 'recent')
+  local found = redis.call('HMGET', key, unpack(FIELDS))
   local account = {key = key}
-  for i, name in ipairs({'requests', 'requests_at', 'tokens', 'tokens_at', 'day', 'day_spent', 'month', 'month_spent',
-    'held', 'recent'}) do
-    account[name] = tonumber(found[i])
-  end
+  for i, name in ipairs(FIELDS) do account[name] = tonumber(found[i]) end
   if (account.day or -1) < today then account.day, account.day_spent = today, 0 end
   if (account.month or -1) < this_month then account.month, account.month_spent = this_month, 0 end
   account.held = account.held or 0
@@ -42,15 +41,16 @@ local function drained(account, meter, a_minute)
   return math.max(0, (account[meter] or 0) - math.max(0, now_us - at) * a_minute / 60000000)
 end
 
-local function write(account)
-  redis.call('HSET', account.key, 'day', whole(account.day), 'day_spent', whole(account.day_spent), 'month',
-    whole(account.month), 'month_spent', whole(account.month_spent), 'held', whole(account.held))
-  for _, name in ipairs({'requests', 'tokens', 'recent'}) do
-    if account[name] then redis.call('HSET', account.key, name, string.format('%.17g', account[name])) end
+-- With `field` and its `value` too, where they are given.
+local function write(account, field, value)
+  local entry = field and {field, value} or {}
+  for _, name in ipairs(FIELDS) do
+    if account[name] then
+      entry[#entry + 1] = name
+      entry[#entry + 1] = string.format('%.17g', account[name])
+    end
   end
-  for _, name in ipairs({'requests_at', 'tokens_at'}) do
-    if account[name] then redis.call('HSET', account.key, name, whole(account[name])) end
-  end
+  redis.call('HSET', account.key, unpack(entry))
 end
 
 -- What a request has reserved is "nanodollars:tokens", or nil.

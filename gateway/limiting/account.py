@@ -22,6 +22,13 @@ def of_customer(name: str) -> str:
     return f"customer:{name}"
 
 
+def names_of(key_id: str, team: str | None, customer: str | None) -> list[str]:
+    """All accounts that a request of this key may be charged to."""
+    names = [of_key(key_id)]
+    names += [of_team(team)] if team is not None else []
+    return names + ([of_customer(customer)] if customer is not None else [])
+
+
 def hash_key(account: str) -> str:
     """Where Valkey has its meters, money and holds."""
     return f"{_PREFIX}of:{account}"

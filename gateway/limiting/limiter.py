@@ -168,13 +168,15 @@ class Limiter:
 
     async def _settle_behind(self) -> None:
         """What comes meanwhile goes with the next batch."""
-        while self._unsettled:
-            try:
-                await self._settle_batch()
-            except ValkeyError as error:
-                self._rest(error)
-                await asyncio.sleep(REST_AFTER_FAILURE_S)
-        self._settling = None
+        try:
+            while self._unsettled:
+                try:
+                    await self._settle_batch()
+                except ValkeyError as error:
+                    self._rest(error)
+                    await asyncio.sleep(REST_AFTER_FAILURE_S)
+        finally:
+            self._settling = None
 
     async def _settle_batch(self) -> None:
         batch = self._unsettled[:_BATCH]

@@ -96,8 +96,7 @@ if why == '' then
     if account.rpm >= 0 then fill(account, 'requests', account.rpm, 1) end
     if account.tpm >= 0 then fill(account, 'tokens', account.tpm, account.taken) end
     account.held = account.held + account.nanousd
-    write(account)
-    redis.call('HSET', account.key, 'hold:' .. id, whole(account.nanousd) .. ':' .. whole(account.taken))
+    write(account, 'hold:' .. id, whole(account.nanousd) .. ':' .. whole(account.taken))
     redis.call('ZADD', account.holds, now_us + lease_us, id)
   end
 end

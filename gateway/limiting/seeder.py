@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.ledger.drain import Drain
-from gateway.limiting.account import EPOCH, LEDGERS, hash_key, of_customer, of_key, of_team
+from gateway.limiting.account import EPOCH, LEDGERS, hash_key, names_of
 from gateway.script import Script
 from gateway.store.spending import Spending
 from gateway.store.store import Store
@@ -67,10 +67,7 @@ class Seeder:
 def _by_account(spent: Iterable[Spending]) -> dict[str, tuple[int, int]]:
     sums: defaultdict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for each in spent:
-        names = [of_key(each.key_id)]
-        names += [of_team(each.team)] if each.team is not None else []
-        names += [of_customer(each.customer)] if each.customer is not None else []
-        for name in names:
+        for name in names_of(each.key_id, each.team, each.customer):
             day, month = sums[name]
             sums[name] = (day + each.day, month + each.month)
     return dict(sums)

@@ -1,14 +1,14 @@
 -- Ends a request: what it has reserved is given back, what it has cost is booked. To do it again changes nothing.
 --
 -- KEYS: the epoch, then each account's hash and the sorted set of its holds. ARGV: request id, the epoch that it was
--- admitted in, its cost, its tokens, its output tokens (-1: not known); then each account's tokens a minute, or -1.
--- Returns how many accounts knew of it.
+-- admitted in ('': not known), its cost, its tokens, its output tokens (-1: not known); then each account's tokens a
+-- minute, or -1. Returns how many accounts knew of it.
 local id, admitted_in = ARGV[1], ARGV[2]
 local cost, tokens, output = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local FOLLOW = 0.2 -- how much the last answer counts in what the next is expected to be
 
 local epoch = redis.call('GET', KEYS[1]) or ''
-local forgotten = epoch ~= '' and epoch ~= admitted_in
+local forgotten = epoch ~= '' and admitted_in ~= '' and epoch ~= admitted_in
 local known = 0
 for number = 1, (#KEYS - 1) / 2 do
   local account = read(KEYS[2 * number])

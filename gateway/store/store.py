@@ -16,7 +16,7 @@ from gateway.ledger.events import Event, Opened, Settled
 from gateway.store import admissions, feedback, keys, spending
 from gateway.store.migrate import upgrade
 from gateway.store.schema import requests, scorecards
-from gateway.store.spending import Spending
+from gateway.store.spending import Charge, Spending
 from policies.admission import Admission
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot
@@ -99,6 +99,11 @@ class Store:
         """Of virtual keys since then, in Unix seconds."""
         async with self._engine.connect() as connection:
             return await connection.run_sync(spending.since, day, month)
+
+    async def last_charges(self, spool: str) -> Sequence[Charge]:
+        """Of virtual keys, among them all that its worker left open."""
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(spending.last_of, spool, ORPHANED)
 
     async def put_keys(self, changed: Sequence[VirtualKey]) -> None:
         async with self._engine.begin() as connection:

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.fixtures.gateway import Gateway, Serve, start_gateway
+from tests.fixtures.gateway import Gateway, start_gateway
 from tests.fixtures.keys import ADMIN_KEY, KEYS, OWN_KEY, Admin, Ask, asking, shared_valkey, with_keys
 from tests.fixtures.upstream import Upstream
 from tests.fixtures.waiting import eventually
@@ -150,46 +150,37 @@ def test_unknown_names_and_ids_are_told(keyed: Gateway) -> None:
         assert Admin(keyed).ask("POST", f"keys/key%2f..%2f0/{action}").status_code == 404
 
 
-def test_keys_outlive_the_gateway(serve: Serve, upstream: Upstream) -> None:
-    gateway = serve(with_keys(upstream.url), api_key=OWN_KEY)
-    made, gone = Admin(gateway).create(), Admin(gateway).create()
-    Admin(gateway).revoke(gone["id"])
-    assert gateway.stop() == 0
-    gateway = serve(with_keys(upstream.url), api_key=OWN_KEY)
-    assert asking(gateway, made["key"])().status_code == 200
-    assert error(asking(gateway, gone["key"])()) == (401, "key_revoked")
-    assert error(httpx.get(gateway.url + "/v1/models", timeout=60, trust_env=False)) == (401, "invalid_api_key")
+def uncached(gateway: Gateway, key: str) -> httpx.Response:
+    headers = {"authorization": f"Bearer {key}", "cache-control": "no-cache, no-store"}
+    body = {"model": "small", "messages": gateway.messages("hi")}
+    return httpx.post(gateway.url + "/v1/chat/completions", json=body, headers=headers, timeout=60, trust_env=False)
 
 
 def test_replicas_tell_each_other_and_serve_without_valkey(upstream: Upstream, tmp_path: Path) -> None:
     gateways: list[Gateway] = []
     try:
         with shared_valkey(tmp_path) as url:
-            config = with_keys(upstream.url, cache={"url": url})
-            for name in ("one", "two"):
-                (tmp_path / name).mkdir()
-                gateways.append(start_gateway(tmp_path / name, config, api_key=OWN_KEY))
+            for rule in ("deny", "allow"):
+                (tmp_path / rule).mkdir()
+                config = with_keys(upstream.url, cache={"url": url}, limits={"when_unavailable": rule})
+                gateways.append(start_gateway(tmp_path / rule, config, api_key=OWN_KEY))
             one, two = gateways
-            made, gone = Admin(one).create(), Admin(one).create()
-            eventually(lambda: asking(two, made["key"])().status_code == 200)
-            eventually(lambda: asking(two, gone["key"])().status_code == 200)
+            made, gone, limited = Admin(one).create(), Admin(one).create(), Admin(one).create(rpm=1000)
+            for key in (made, gone, limited):
+                eventually(lambda key=key["key"]: asking(two, key)().status_code == 200)
             Admin(two).revoke(gone["id"])
             eventually(lambda: asking(one, gone["key"])().status_code == 401)
-        for gateway in (one, two):
-            no_store = {"model": "small", "messages": gateway.messages("hi")}
-            served = httpx.post(
-                gateway.url + "/v1/chat/completions",
-                json=no_store,
-                headers={"authorization": f"Bearer {made['key']}", "cache-control": "no-cache, no-store"},
-                timeout=60,
-                trust_env=False,
-            )
-            assert served.status_code == 200
+        for gateway, status in ((one, 503), (two, 200)):
+            assert uncached(gateway, made["key"]).status_code == 200
             assert asking(gateway, gone["key"])().status_code == 401
+            assert {uncached(gateway, limited["key"]).status_code for _ in range(3)} == {status}
+        denied = uncached(one, limited["key"])
+        assert (error(denied), denied.headers["retry-after"]) == ((503, "limits_unavailable"), "1")
         late = Admin(one).create()
         assert asking(one, late["key"])("late").status_code == 200
         with shared_valkey(tmp_path):  # another one, that knows nothing
             eventually(lambda: asking(two, late["key"])("late").status_code == 200)
+            eventually(lambda: uncached(one, limited["key"]).status_code == 200)
     finally:
         for gateway in gateways:
             gateway.stop()

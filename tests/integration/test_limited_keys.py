@@ -1,10 +1,12 @@
 """Limits and budgets of virtual keys on a running gateway."""
 
+import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 import anthropic
@@ -15,10 +17,11 @@ from redis import Redis
 
 from gateway.limiting.account import hash_key, holds_key, of_key
 from tests.fixtures.gateway import WEIGHBRIDGE, Gateway, Serve, start_gateway
-from tests.fixtures.keys import OWN_KEY, Admin, asking, shared_valkey, with_keys
+from tests.fixtures.keys import OWN_KEY, Admin, Ask, asking, shared_valkey, with_keys
 from tests.fixtures.upstream import Upstream, answers_json, says, streams_held
 from tests.fixtures.waiting import eventually
 
+CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
 TEAMS = {"poor": {"month": 0}, "red": {"rpm": 3}, "blue": {"month": {"usd": 5000, "hard": False}}}
 
 
@@ -49,6 +52,16 @@ def limited(limited_gateway: Gateway, upstream: Upstream, request: pytest.Fixtur
 def valkey(valkey_url: str) -> Iterator[Redis]:
     with Redis.from_url(valkey_url) as client:
         yield client
+
+
+@contextmanager
+def streamed(gateway: Gateway, key: str, body: dict[str, Any]) -> Iterator[None]:
+    """An answer has begun, and its client reads no further."""
+    headers = {"authorization": f"Bearer {key}"}
+    url = f"{gateway.url}/v1/chat/completions"
+    with httpx.stream("POST", url, json=body, headers=headers, timeout=60, trust_env=False) as answer:
+        assert answer.status_code == 200
+        yield
 
 
 def settled(valkey: Redis, key_id: str) -> dict[str, int]:
@@ -114,13 +127,9 @@ def test_tokens_a_minute_are_settled_to_what_they_were(limited: Gateway, upstrea
 
 def test_parallel_requests(limited: Gateway, upstream: Upstream, valkey: Redis) -> None:
     go = threading.Event()
-    upstream.behaviour = streams_held(b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n', go)
+    upstream.behaviour = streams_held(CHUNK, go)
     made = Admin(limited).create(parallel=1)
-    headers = {"authorization": f"Bearer {made['key']}"}
-    body = {"model": "small", "messages": limited.messages("hi"), "stream": True}
-    url = f"{limited.url}/v1/chat/completions"
-    with httpx.stream("POST", url, json=body, headers=headers, timeout=60, trust_env=False) as streaming:
-        assert streaming.status_code == 200
+    with streamed(limited, made["key"], {"model": "small", "messages": limited.messages("hi"), "stream": True}):
         refused = asking(limited, made["key"])("other")
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
     go.set()
@@ -131,11 +140,11 @@ def test_parallel_requests(limited: Gateway, upstream: Upstream, valkey: Redis) 
 
 def test_a_hard_budget_is_not_overrun(limited: Gateway, upstream: Upstream, valkey: Redis) -> None:
     upstream.behaviour = says("a b c d e f g h i j", prompt_tokens=100)
-    budget = 10_000_000  # a cent; a request reserves a seventh of it or so, and costs 120,000
-    made = Admin(limited).create(month={"usd": "0.01"})
+    budget = 3_000_000  # a request reserves half of it or so, and costs 120,000
+    made = Admin(limited).create(month={"usd": "0.003"})
     ask = asking(limited, made["key"])
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda number: ask(f"question {number}", max_tokens=10), range(150)))
+        answers = list(pool.map(lambda number: ask(f"question {number}", max_tokens=10), range(60)))
     statuses = {answer.status_code for answer in answers}
     assert statuses == {200, 429}
     served = [answer for answer in answers if answer.status_code == 200]
@@ -194,33 +203,37 @@ def test_a_valkey_that_has_forgotten_is_told_what_was_spent(
     assert settled(valkey, made["id"]) == before
 
 
-def test_budgets_outlive_the_gateway_and_its_own_valkey(serve: Serve, upstream: Upstream) -> None:
-    upstream.behaviour = says("hello there", prompt_tokens=5_000)
+def test_what_a_killed_worker_had_reserved_comes_back_and_all_outlives_the_gateway(
+    serve: Serve, upstream: Upstream
+) -> None:
     gateway = serve(with_keys(upstream.url), api_key=OWN_KEY)
-    made = Admin(gateway).create(day={"usd": "0.005"})
-    eventually(lambda: asking(gateway, made["key"])("dear", max_tokens=10).status_code != 503)
-    eventually(lambda: asking(gateway, made["key"])("more", max_tokens=10).status_code == 429)
+    made, gone = Admin(gateway).create(day={"usd": "0.005"}, parallel=1), Admin(gateway).create()
+    Admin(gateway).revoke(gone["id"])
+    probe, ask = (asking(gateway, key["key"]) for key in (Admin(gateway).create(day={"usd": 1}), made))
+    eventually(lambda: probe("ready", max_tokens=1).status_code == 200)
+    upstream.behaviour = streams_held(CHUNK, threading.Event())
+    body = {"model": "small", "messages": gateway.messages("killed"), "stream": True, "max_tokens": 10}
+    with streamed(gateway, made["key"], body):
+        assert ask("more").status_code == 429
+        os.kill(gateway.worker(), signal.SIGKILL)
+    upstream.behaviour = says("hello there", prompt_tokens=5_000)
+    eventually(lambda: status(ask, "dear") == 200)
+    eventually(lambda: status(ask, "more") == 429)
     assert gateway.stop() == 0
     gateway = serve(with_keys(upstream.url), api_key=OWN_KEY)
-    eventually(lambda: asking(gateway, made["key"])("more", max_tokens=10).status_code != 503)
-    assert asking(gateway, made["key"])("more", max_tokens=10).status_code == 429
+    ask = asking(gateway, made["key"])
+    eventually(lambda: status(ask, "more") != 503)
+    refused = ask("more", max_tokens=10)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "insufficient_quota")
+    assert asking(gateway, gone["key"])().json()["error"]["code"] == "key_revoked"
 
 
-@pytest.mark.parametrize(("rule", "status"), [("deny", 503), ("allow", 200)])
-def test_without_valkey_limited_keys_are_served_as_configured(
-    serve: Serve, upstream: Upstream, tmp_path: Path, rule: str, status: int
-) -> None:
-    with shared_valkey(tmp_path) as url:
-        config = with_keys(upstream.url, cache={"url": url}, limits={"when_unavailable": rule})
-        gateway = serve(config, api_key=OWN_KEY)
-        limited, free = (asking(gateway, Admin(gateway).create("x", **more)["key"]) for more in ({"rpm": 1000}, {}))
-        assert limited("before").status_code == 200
-    for number in range(3):
-        answer = limited(f"without {number}")
-        assert answer.status_code == status
-        assert free(f"without {number}").status_code == 200
-    if rule == "deny":
-        assert (answer.json()["error"]["code"], answer.headers["retry-after"]) == ("limits_unavailable", "1")
+def status(ask: Ask, content: str) -> int:
+    """0 where nobody answers at the moment."""
+    try:
+        return ask(content, max_tokens=10).status_code
+    except httpx.TransportError:
+        return 0
 
 
 def test_the_command(limited: Gateway) -> None:
@@ -237,8 +250,6 @@ def test_the_command(limited: Gateway) -> None:
     line = next(line for line in listed.stdout.splitlines() if key_id in line)
     assert "7 rpm, $5 a day (soft), $0.1 a month" in line
     assert made.stdout.strip() not in listed.stdout
-    turned = keys("rotate", key_id)
-    assert asking(limited, turned.stdout.strip())().status_code == 200
     assert keys("revoke", key_id).stdout == f"{key_id} is revoked\n"
-    assert keys("create", "--owner", "x", "--policy", "aut").returncode == 2
-    assert keys("create", "--owner", "x", "--day", "lots").returncode == 2
+    unknown = keys("create", "--owner", "x", "--policy", "aut")
+    assert (unknown.returncode, unknown.stderr.rpartition("; ")[2]) == (2, "did you mean 'auto'?\n")
