@@ -6,6 +6,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gateway.router import Router
+from gateway.telemetry.watched import watched
 from policies.correctness import Correctness
 from policies.scorecard import Scorecard
 
@@ -39,6 +40,7 @@ class EvidenceBounds(Collector):
             lower.add_metric(place, low)
             upper.add_metric(place, high)
         yield from (mean, lower, upper)
+        yield from watched(self._router)
 
     def _cards(self) -> Iterator[Scorecard]:
         for route in self._router.fleet.routes.values():

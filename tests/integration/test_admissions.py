@@ -69,6 +69,8 @@ def test_admissions_move_a_policy_on_every_worker_and_survive_a_restart(serve: S
     gateway.stop()
     gateway = serve(config)
     wait_for_route(gateway, "dear")
+    place = 'at_least="0.6",language="",route="cheap",suite="humaneval+"'
+    assert f"weighbridge_admitted{{{place}}} 0.0" in gateway.http.get("/metrics").text
     rows = gateway.http.get("/v1/admissions").json()["admissions"]
     assert [(row["route"], row["state"]) for row in rows] == [
         ("cheap", "demoted"),
