@@ -68,6 +68,33 @@ def test_a_new_scorecard_moves_a_policy_soon_and_survives_a_restart(serve: Serve
     assert route_of(serve(config), "auto") == "dear"
 
 
+def test_each_request_goes_where_its_own_language_is_measured_well(serve: Serve, upstream: Upstream) -> None:
+    gate = {"suite": "humaneval+", "at_least": 0.6, "language": "of_request"}
+    dear = {**vllm_route(upstream.url), "price": {"input": 10, "output": 20}}
+    routes = {"cheap": vllm_route(upstream.url), "dear": dear}
+    gateway = serve({"routes": routes, "policies": {"spoken": {"require": {"pass_at_1": gate}}}})
+    cards = [
+        {**scorecard(route, revision_of(gateway, route), passes), "language": language, "run_id": f"run-{language}"}
+        for route, python, rust in (("cheap", 150, 40), ("dear", 150, 150))
+        for language, passes in (("python", python), ("rust", rust))
+    ]
+
+    def asked(content: str, **headers: str) -> str:
+        answer = gateway.chat(content, model="spoken", headers={"cache-control": "no-store", **headers})
+        return answer.headers.get("x-weighbridge-route", answer.json().get("error", {}).get("code"))
+
+    assert gateway.http.post("/v1/scorecards", json={"scorecards": cards}).status_code == 201
+    eventually(lambda: asked("Sort a list in Python.") == "cheap")
+    assert asked("```rust\nfn main() {}\n```") == "dear"
+    assert asked("hi", **{"x-weighbridge-language": "rs"}) == "dear"
+    assert asked("```go\nfunc main() {}\n```") == "no_route_qualifies", "nobody was measured in Go"
+    explained = gateway.http.get("/v1/policies/spoken/explain", params={"language": "rust"}).json()
+    dropped = next(route for route in explained["routes"] if route["route"] == "cheap")
+    assert "humaneval+ (rust)" in next(f["reason"] for f in dropped["findings"] if not f["kept"])
+    row = gateway.ledger(gateway.chat("```rust\n```", model="spoken").headers["x-weighbridge-request-id"])
+    assert (row["language"], row["route"]) == ("rust", "dear")
+
+
 def test_evidence_belongs_to_a_revision(serve: Serve, upstream: Upstream) -> None:
     gateway = serve({"routes": {"cheap": vllm_route(upstream.url)}, "policies": POLICIES})
     before = revision_of(gateway, "cheap")
