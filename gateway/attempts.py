@@ -8,7 +8,7 @@ from itertools import cycle
 
 from backends.backend import Answer, BackendError, Call, Deliver, Piece
 from backends.route import Route
-from gateway.account import Spent
+from gateway.account import Spent, complete_usage
 from gateway.adapt import adapted
 from gateway.fleet import Fleet
 from gateway.kept_responses import KeptResponses, continued
@@ -72,10 +72,28 @@ class Attempts:
         place = Place(route, self._fleet.replicas(route)[0])
         return await self._attempt(place, call, spent, time.monotonic() + self._limits.total_s)
 
-    async def read_rest(self, started: Started, deliver: Deliver) -> None:
-        """Hands over every further batch as it comes. Raises ``BackendError``, also at the total limit and at the gap
-        limit, which is kept to a tenth.
+    async def finish(self, started: Started, spent: Spent, input_tokens: int, deliver: Deliver) -> None:
+        """Hands over every further batch as it comes; whatever happens, the answer is closed and its cost known.
+
+        Must be called once for every answer that ``start`` or ``once`` gave. ``input_tokens`` stand for what nobody
+        counted. Raises ``Problem``.
         """
+        outcome = "client_left"
+        try:
+            await self._read_rest(started, deliver)
+            if not started.answer.finished:
+                raise BackendError("broken", "it ended without a finish reason")
+            outcome = "ok"
+        except BackendError as error:
+            outcome = error.kind
+            raise to_problem(error) from error
+        finally:
+            spent.usage, spent.usage_source = started.answer.usage, started.answer.usage_source
+            complete_usage(spent, input_tokens)
+            self._ended(started, spent, outcome)
+
+    async def _read_rest(self, started: Started, deliver: Deliver) -> None:
+        """Raises ``BackendError``, also at the total limit and at the gap limit, which is kept to a tenth."""
         if started.answer.finished and not started.answer.streamed:
             return
         now = asyncio.get_running_loop().time
@@ -95,8 +113,7 @@ class Attempts:
         except TimeoutError as error:
             raise BackendError("timeout", f"{started.place.route.name} stopped in the middle of its answer") from error
 
-    def ended(self, started: Started, spent: Spent, outcome: str) -> None:
-        """Must be called once for every answer that ``start`` gave, read to its end or not."""
+    def _ended(self, started: Started, spent: Spent, outcome: str) -> None:
         started.answer.close()
         cost, ttft_ms = spent.cost_nanousd, started.ttft_ms
         self._record(started.place, started.began, spent, outcome, cost_nanousd=cost, ttft_ms=ttft_ms)

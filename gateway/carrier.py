@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import Mapping
 
-from backends.backend import BackendError
-from gateway.account import Spent, complete_usage
+from gateway.account import Spent
 from gateway.adapt import dropped_tools
 from gateway.attempts import Attempts
 from gateway.flight import Flight, Head
 from gateway.passage import Trip
-from gateway.upstream_problem import to_problem
 from gateway.verify.holding import Asking, Holding
 from policies.verify import Check, Form, Verdict, Verification, Verifier
 
@@ -45,21 +43,9 @@ class Carrier:
 
     async def _pass_on(self, flight: Flight, trip: Trip, spent: Spent, verify: Verdict | None = None) -> None:
         started = await self._attempts.start(trip.choice.routes, trip.asked.call, spent)
-        outcome = "client_left"
-        try:
-            spent.ttft_ms = trip.account.elapsed_ms
-            route = started.place.route
-            dropped = dropped_tools(trip.asked.call, route)
-            flight.begin(Head(route, started.answer.content_type, started.answer.streamed, dropped, verify))
-            flight.add(started.first)
-            await self._attempts.read_rest(started, flight.add)
-            if not started.answer.finished:
-                raise BackendError("broken", "it ended without a finish reason")
-            outcome = "ok"
-        except BackendError as error:
-            outcome = error.kind
-            raise to_problem(error) from error
-        finally:
-            spent.usage, spent.usage_source = started.answer.usage, started.answer.usage_source
-            complete_usage(spent, trip.asked.traits.input_tokens_estimate)
-            self._attempts.ended(started, spent, outcome)
+        spent.ttft_ms = trip.account.elapsed_ms
+        route = started.place.route
+        dropped = dropped_tools(trip.asked.call, route)
+        flight.begin(Head(route, started.answer.content_type, started.answer.streamed, dropped, verify))
+        flight.add(started.first)
+        await self._attempts.finish(started, spent, trip.asked.traits.input_tokens_estimate, flight.add)

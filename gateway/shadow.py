@@ -14,7 +14,7 @@ from typing import Literal
 from backends.backend import TRACE_HEADERS, BackendError, Call
 from backends.route import Route
 from backends.usage import Usage
-from gateway.account import Account, Spent, complete_usage, new_request_id
+from gateway.account import Account, Spent, new_request_id
 from gateway.attempts import Attempts
 from gateway.fleet import Fleet
 from gateway.ledger.events import SHADOW
@@ -146,20 +146,8 @@ class Shadows:
             started = await self._attempts.once(route, original.call, spent)
         except BackendError as error:
             raise to_problem(error) from error
-        outcome = "client_left"
-        try:
-            spent.ttft_ms = account.elapsed_ms
-            await self._attempts.read_rest(started, lambda batch: None)
-            if not started.answer.finished:
-                raise BackendError("broken", "it ended without a finish reason")
-            outcome = "ok"
-        except BackendError as error:
-            outcome = error.kind
-            raise to_problem(error) from error
-        finally:
-            spent.usage, spent.usage_source = started.answer.usage, started.answer.usage_source
-            complete_usage(spent, original.traits.input_tokens_estimate)
-            self._attempts.ended(started, spent, outcome)
+        spent.ttft_ms = account.elapsed_ms
+        await self._attempts.finish(started, spent, original.traits.input_tokens_estimate, lambda batch: None)
 
 
 def _is_fit(call: Call) -> bool:

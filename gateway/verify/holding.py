@@ -6,13 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from backends.backend import BackendError, Call, Piece
+from backends.backend import Call, Piece
 from backends.route import Route
 from backends.usage import Usage
-from gateway.account import Spent, complete_usage
+from gateway.account import Spent
 from gateway.attempts import Attempts
 from gateway.problem import Problem
-from gateway.upstream_problem import to_problem
 from gateway.verify import confidence
 from gateway.verify.question import question_of
 from gateway.verify.said import said_by
@@ -119,19 +118,8 @@ class Holding:
         finally:
             spent.route = own.route
         asking.spent.append(own)
-        answer, pieces, outcome = started.answer, list(started.first), "client_left"
-        try:
-            await self._attempts.read_rest(started, pieces.extend)
-            if not answer.finished:
-                raise BackendError("broken", "it ended without a finish reason")
-            outcome = "ok"
-        except BackendError as error:
-            outcome = error.kind
-            raise to_problem(error) from error
-        finally:
-            own.usage, own.usage_source = answer.usage, answer.usage_source
-            complete_usage(own, asking.traits.input_tokens_estimate)
-            self._attempts.ended(started, own, outcome)
+        answer, pieces = started.answer, list(started.first)
+        await self._attempts.finish(started, own, asking.traits.input_tokens_estimate, pieces.extend)
         return Held(started.place.route, answer.content_type, answer.streamed, pieces, own)
 
     async def _look(self, asking: Asking, held: Held, spent: Spent) -> Held:
