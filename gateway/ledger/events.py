@@ -2,7 +2,6 @@
 
 import msgspec
 
-
 SHADOW = "shadow:"
 """Goes before a policy's name where a request is no client's, but one that was mirrored."""
 
