@@ -131,9 +131,7 @@ def test_there_is_one_watcher_at_a_time(watch: Watch, tmp_path: Path) -> None:
         assert "another process" in watch("builtin:python", code=1).stderr
 
 
-def test_a_process_that_ends_is_started_again_and_a_changed_section_takes_effect(
-    upstream: Upstream, tmp_path: Path
-) -> None:
+def test_a_section_that_changes_takes_effect_and_one_that_goes_ends_it(upstream: Upstream, tmp_path: Path) -> None:
     upstream.behaviour = solves
     config = {
         "routes": {"small": vllm_route(upstream.url)},

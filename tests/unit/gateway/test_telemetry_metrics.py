@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from gateway.fleet import Fleet
 from gateway.ledger.events import AttemptDetail, Settled
+from gateway.router import Router
+from gateway.telemetry.evidence_bounds import EvidenceBounds
 from gateway.telemetry.fleet_health import FleetHealth
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.reload_counts import ReloadCounts
@@ -69,9 +71,10 @@ async def test_names_are_conventional_and_documented(registry: CollectorRegistry
     (tmp_path / "reloads").write_bytes(msgspec.json.encode({"accepted": 1}))
     registry.register(ReloadCounts(tmp_path / "reloads"))
     registry.register(SpoolLag(tmp_path))
+    registry.register(EvidenceBounds(Router(Fleet({}, {}), {}, {})))
     families = {f.name + ("_total" if f.type == "counter" else ""): f for f in registry.collect()}
     page = (Path(__file__).parents[3] / "docs" / "telemetry.md").read_text()
-    assert set(families) == set(re.findall(r"`(weighbridge_[a-z_]+)`", page))
+    assert set(families) == set(re.findall(r"`(weighbridge_[a-z_0-9]+)`", page))
     for name, family in families.items():
         assert family.type != "histogram" or name.endswith("_seconds")
         assert family.documentation
