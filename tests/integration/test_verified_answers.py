@@ -35,7 +35,7 @@ def served(upstream_server: Upstream, tmp_path_factory: pytest.TempPathFactory) 
             "auto": {"verify": "examples"},
             "best": {"objective": "most_accurate", "unmeasured": "allow", "verify": "examples"},
             "frugal": {"verify": {"by": "examples", "max_cost_usd": "0.000050"}},
-            "hasty": {"verify": {"by": "examples", "latency_ms": 8000}},
+            "hasty": {"verify": {"by": "examples", "latency_ms": 2500}},
             "sure": {"verify": {"by": "confidence", "at_least": -0.5}},
         }
         config = {"routes": routes, "policies": policies, "sandboxd": str(path), "limits": {"keep_alive_s": 0.2}}
@@ -176,12 +176,16 @@ def test_no_route_is_asked_that_would_go_beyond_the_budget(gateway: Gateway, ups
 
 def test_a_route_that_takes_too_long_is_given_up(gateway: Gateway, upstream: Upstream) -> None:
     upstream.behaviour = by_model(small=up.says(WRONG), large=up.streams_held(b": wait\n\n", threading.Event()))
-    answer = gateway.chat(QUESTION, model="hasty", stream=True, headers={"x-weighbridge-keep-alive": "no"})
-    assert told(answer) == ("small", "failed")
-    assert upstream.received[-1].gone.wait(60)
-    row = gateway.ledger(answer.headers["x-weighbridge-request-id"])
+    for turn in range(20):  # a busy machine may have no time left for the second route
+        asked = f"{turn}: {QUESTION}"
+        answer = gateway.chat(asked, model="hasty", stream=True, headers={"x-weighbridge-keep-alive": "no"})
+        assert told(answer) == ("small", "failed")
+        row = gateway.ledger(answer.headers["x-weighbridge-request-id"])
+        if len(row["attempts"]) == 2:
+            break
     assert [a["outcome"] for a in row["attempts"]] == ["rejected", "given_up"]
-    assert row["outcome"] == "ok"
+    assert (row["outcome"], row["cost_nanousd"]) == ("ok", row["attempts"][0]["cost_nanousd"])
+    assert upstream.received[-1].gone.wait(60)
 
 
 def test_a_next_route_in_trouble_leaves_the_answer_that_there_is(gateway: Gateway, upstream: Upstream) -> None:
