@@ -1,10 +1,10 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help run test test-full test-clients check bench bench-judge simulation lock clean
+.PHONY: help run test test-full test-clients check bench bench-judge bench-policy bench-verify simulation lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 run: ## start vLLM and the gateway, weigh the route, serve (PORT=8080; VLLM_BASE_URL: a server that you have; ANTHROPIC_API_KEY: Claude too)
 	@deploy/setup/venv.sh runtime
@@ -43,6 +43,14 @@ bench: ## CPU, latency and memory beside nginx, vllm-router and LiteLLM; writes 
 bench-judge: ## the judge beside EvalPlus on the same recorded answers, cold and warm; writes docs/judging.md
 	@deploy/setup/venv.sh dev
 	@.venv/bin/python -m tests.bench.judging --write
+
+bench-policy: ## 2,000 simulated routes a row: wrong demotions, falls found, regret; writes docs/watch.md
+	@deploy/setup/venv.sh dev
+	@.venv/bin/python -m tests.simulation.policies --write
+
+bench-verify: ## what verified answers buy on recorded answers, over price ratios; writes docs/verify.md
+	@deploy/setup/venv.sh dev
+	@.venv/bin/python -m tests.bench.verify --write
 
 simulation: ## replays that may stop, 2,000 a row; writes docs/statistics.md
 	@deploy/setup/venv.sh dev
