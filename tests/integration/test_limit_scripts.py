@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -195,9 +196,45 @@ async def settled(redis: Redis, *accounts: Account) -> None:
                 await asyncio.sleep(0.01)
 
 
-def booked(redis: Redis, account: Account) -> tuple[int, int, int]:
-    day, month, held = redis.hmget(hash_key(account.name), "day_spent", "month_spent", "held")
-    return int(day), int(month), int(held)
+def booked(redis: Redis, account: Account) -> tuple[int, int]:
+    """Spent this month, and held."""
+    month, held = redis.hmget(hash_key(account.name), "month_spent", "held")
+    return int(month), int(held)
+
+
+@pytest.mark.parametrize(
+    ("now", "next_month"),
+    [
+        ("2026-11-23", "2026-12-01"),
+        ("2026-12-31", "2027-01-01"),
+        ("2026-01-31", "2026-02-01"),
+        ("2026-02-28", "2026-03-01"),
+        ("2028-02-28", "2028-03-01"),
+        ("2028-02-29", "2028-03-01"),
+        ("2000-02-29", "2000-03-01"),
+        ("2100-02-28", "2100-03-01"),
+        ("1970-01-01", "1970-02-01"),
+    ],
+)
+def test_a_budget_that_is_used_up_comes_back_when_its_window_ends(redis: Redis, now: str, next_month: str) -> None:
+    scripts = ByHand(redis)
+    began, later = (
+        Fraction(int(datetime.fromisoformat(f"{day}T00:00+00:00").timestamp())) for day in (now, next_month)
+    )
+    scripts.now = began + Fraction(3600) + Fraction(1, 4)
+    by_month = [Account("key:month", Allowance(month=Budget(1)))]
+    by_day = [Account("key:day", Allowance(day=Budget(1)))]
+    for accounts, ends in ((by_month, later), (by_day, began + 86_400)):
+        assert scripts.reserve(accounts, "first", demand(worst=1), 1)[0] == b""
+        assert scripts.settle(accounts, "first", 1, 0, 0) == 1
+        why, wait_us, *_ = scripts.reserve(accounts, "second", demand(worst=1), 1)
+        assert why in (b"month", b"day")
+        assert wait_us == (ends - scripts.now) * 1_000_000
+    for accounts, ends in ((by_month, later), (by_day, began + 86_400)):
+        scripts.now = ends - Fraction(1, 1_000_000)
+        assert scripts.reserve(accounts, "before", demand(worst=1), 1)[0] != b""
+        scripts.now = ends
+        assert scripts.reserve(accounts, "after", demand(worst=1), 1)[0] == b""
 
 
 async def test_a_thousand_parallel_requests_at_the_last_cent(redis: Redis, limiters: list[Limiter]) -> None:
@@ -212,7 +249,7 @@ async def test_a_thousand_parallel_requests_at_the_last_cent(redis: Redis, limit
     await settled(redis, account)
     spent = sum(cost for cost in costs if cost is not None)
     assert 0 < spent <= limit
-    assert booked(redis, account) == (spent, spent, 0)
+    assert booked(redis, account) == (spent, 0)
     while (cost := await spend(limiters[0], [account], "more", wanted, 1.0)) is not None:
         spent += cost
         await settled(redis, account)
@@ -256,7 +293,7 @@ async def test_requests_and_tokens_a_minute_are_exact_across_workers(redis: Redi
 
 async def test_a_soft_budget_overruns_by_what_is_under_way_at_most(redis: Redis, limiters: list[Limiter]) -> None:
     """Its requests ask for 32,000 tokens and get 100: a hard budget would let three of them go on at a time."""
-    account = Account("key:soft", Allowance(day=Budget(10_000_000, hard=False)))
+    account = Account("key:soft", Allowance(month=Budget(10_000_000, hard=False)))
     price, actual = 1_000_000_000, 100_000
     wanted = demand(worst=32_000_000, output_price=price, output=32_000)
     assert await spend(limiters[0], [account], "first", wanted, actual / wanted.worst) == actual
@@ -293,7 +330,7 @@ async def many_customers(redis: Redis, limiters: list[Limiter], customers: int) 
         await asyncio.gather(*(ask(number) for number in range(begin, begin + 2 * customers)))
         await settled(redis, *accounts)
     assert all(limit - wanted.worst < each <= limit for each in spent)
-    assert [booked(redis, account)[1:] for account in accounts] == [(each, 0) for each in spent]
+    assert [booked(redis, account) for account in accounts] == [(each, 0) for each in spent]
 
 
 async def test_ten_cents_a_month_for_each_customer(redis: Redis, limiters: list[Limiter]) -> None:
@@ -322,9 +359,9 @@ async def team_of(redis: Redis, limiters: list[Limiter], developers: int, reques
     await settled(redis, team, *keys)
     assert max(spent) <= 10 * NANO
     assert sum(spent) <= 5000 * NANO
-    assert booked(redis, team)[1:] == (sum(spent), 0)
+    assert booked(redis, team) == (sum(spent), 0)
     for key, each in zip(keys, spent, strict=True):
-        assert not each or booked(redis, key)[1:] == (each, 0)
+        assert not each or booked(redis, key) == (each, 0)
     assert sum(spent) > 5000 * NANO - wanted.worst
 
 
