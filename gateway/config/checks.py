@@ -17,6 +17,7 @@ from gateway.config.names import did_you_mean
 from gateway.config.problem import Location, Report
 from gateway.config.schema import Backend, ConfigSection, FimSection, PolicySection, RouteSection
 from gateway.config.verifying import check_verify
+from gateway.config.watching import check_watch
 from policies.costs import CostPerMonth, PricePer1k
 from policies.policy import Policy
 from policies.snapshot import Snapshot
@@ -71,6 +72,7 @@ def check_section(section: ConfigSection, directory: Path) -> Iterator[Report]:
         yield from _check_policy(("policies", name), policy)
         yield from check_kind(("policies", name), policy, section.routes)
         yield from check_verify(("policies", name, "verify"), policy.verify)
+    yield from check_watch(section.watch, directory)
     host = section.server.host
     if host is not None and not is_loopback(host) and section.api_key is None:
         fix = "set WEIGHBRIDGE_API_KEY and write `api_key: ${WEIGHBRIDGE_API_KEY}`, or use host 127.0.0.1"

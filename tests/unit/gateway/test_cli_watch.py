@@ -10,7 +10,7 @@ from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from gateway.cli.watch import command
 from gateway.cli.watch_history import history
 from gateway.cli.watch_run import Options, watched
-from gateway.config import load_config
+from gateway.config import ConfigError, load_config
 from gateway.config.watching import Watch
 from tests.fixtures.json_server import json_server
 
@@ -105,9 +105,22 @@ def test_the_section_becomes_the_commands_arguments(tmp_path: Path) -> None:
     path = tmp_path / "weighbridge.yaml"
     section = "{suites: [builtin:python, own.jsonl], usd_per_day: 2.5, rest_s: 30, webhook: '${HOOK}'}"
     path.write_text(f"routes: {{a: {{backend: vllm, model: m, replicas: [http://h]}}}}\nwatch: {section}\n")
+    (tmp_path / "own.jsonl").touch()
     watch = load_config(path, {"HOOK": "https://hooks.example.com/secret"}).watch
     arguments = ("builtin:python", str(tmp_path / "own.jsonl"), "--usd-per-day=2.5", "--rest=30.0")
     assert watch == Watch(arguments, "https://hooks.example.com/secret")
     assert "secret" not in repr(watch)
     path.write_text("routes: {a: {backend: vllm, model: m, replicas: [http://h]}}\n")
     assert load_config(path, {}).watch is None
+
+
+def test_a_suite_that_is_not_there_and_no_webhook_are_told_with_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "weighbridge.yaml"
+    path.write_text(
+        "routes: {a: {backend: vllm, model: m, replicas: [http://h]}}\n"
+        "watch:\n  suites: [builtin, gone.jsonl]\n  webhook: file:///etc/passwd\n"
+    )
+    with pytest.raises(ConfigError) as raised:
+        load_config(path, {})
+    said = [(problem.line, problem.message) for problem in raised.value.problems]
+    assert said == [(3, f"no such file: {tmp_path / 'gone.jsonl'}"), (4, "not an HTTP address")]
