@@ -42,6 +42,8 @@ class Spent:
     attempts: list[AttemptDetail] = field(default_factory=list)
     others_nanousd: int = 0
     """What answers have cost that did not go out."""
+    others_tokens: tuple[int, int] = (0, 0)
+    """In and out, of these answers."""
     onward: Callable[[Call, Route], Call] = _unchanged
 
     @property
@@ -149,4 +151,6 @@ class Account:
             log.exception("a settled request could not be recorded", extra={"request_id": self.id})
         if self.hold is not None:
             answered = outcome == "ok" and spent.usage is not None
-            self.hold.settle(row.cost_nanousd, usage.input_tokens, usage.output_tokens, answered=answered)
+            others_in, others_out = spent.others_tokens
+            tokens = usage.input_tokens + others_in, usage.output_tokens + others_out
+            self.hold.settle(row.cost_nanousd, *tokens, answered=answered)

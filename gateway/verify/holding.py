@@ -154,4 +154,7 @@ def _sum_up(spent: Spent, each: Sequence[Spent], chosen: Spent | None) -> None:
     chosen = chosen or (each[-1] if each else None)
     if chosen is not None:
         spent.route, spent.usage, spent.usage_source = chosen.route, chosen.usage, chosen.usage_source
-        spent.others_nanousd = sum(own.cost_nanousd for own in each if own is not chosen)
+        others = [own for own in each if own is not chosen]
+        used = [own.usage for own in others if own.usage is not None]
+        spent.others_nanousd = sum(own.cost_nanousd for own in others)
+        spent.others_tokens = sum(one.input_tokens for one in used), sum(one.output_tokens for one in used)
