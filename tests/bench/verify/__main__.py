@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -32,6 +33,8 @@ def main(write: bool) -> None:
     """Runs every recorded answer through the verifiers that the gateway has, and adds up what a cascade costs."""
     if not SHARED_DATA.exists():
         raise click.ClickException(f"needs the recorded answers beside the checkout: {SHARED_DATA} is not there")
+    if find_spec("tree_sitter") is None:
+        raise click.ClickException("needs the extra weighbridge[syntax]: without it no answer could be parsed")
     text = asyncio.run(tables())
     click.echo(text)
     if write:
