@@ -93,7 +93,11 @@ def needs_restart(started_with: Config, config: Config) -> list[str]:
     """The keys whose new value a running gateway cannot take up."""
     server = [f"server.{field.name}" for field in fields(config.server)]
     keys = [key for key in server if _value(started_with, key) != _value(config, key)]
-    return [*keys, "state_dir"] if config.state_dir != started_with.state_dir else keys
+    if config.state_dir != started_with.state_dir:
+        keys.append("state_dir")
+    if config.keys is not None and config.cache.url != started_with.cache.url:
+        keys.append("cache.url")  # where the parent meets other replicas, and tells of what was spent
+    return keys
 
 
 def _value(config: Config, key: str) -> object:

@@ -128,8 +128,8 @@ def _cut_entry(values: dict[str, Any], at: Location) -> None:
     """Removes the route, policy or setting that ``at`` lies in, or else the whole section."""
     key = str(at[0])
     section = values.get(key)
-    if isinstance(section, dict) and len(at) > 1:
-        section.pop(at[1], None)
+    if isinstance(section, dict) and len(at) > 1 and at[1] in section:
+        section.pop(at[1])
     elif key == "routes":
         values[key] = {}
     else:

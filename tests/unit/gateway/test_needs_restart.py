@@ -16,6 +16,8 @@ ROUTES = "routes: {small: {backend: vllm, model: m, replicas: [http://127.0.0.1:
         ("server: {port: 8080}\n", []),
         ("server: {port: 8081}\n", ["server.port"]),
         ("server: {host: localhost, workers: 2}\nstate_dir: other\n", ["server.host", "server.workers", "state_dir"]),
+        ("cache: {url: 'redis://127.0.0.1:1'}\n", []),
+        ("cache: {url: 'redis://127.0.0.1:1'}\nkeys: {admin_key: a, secret: s}\n", ["cache.url"]),
     ],
 )
 def test_only_what_a_running_gateway_cannot_take_up_is_named(tmp_path: Path, more: str, keys: list[str]) -> None:
