@@ -231,7 +231,8 @@ def _messages_wire(base_url: str, api_key: str | None, headers: Mapping[str, str
     try:
         from evaluator.replaying.messages_wire import MessagesWire  # noqa: PLC0415 (0.8 s, and only this wire needs it)
     except ImportError as error:
-        raise Refused("the wire `messages` is spoken by the package anthropic: pip install 'weighbridge[anthropic]'") from error
+        advice = "pip install 'weighbridge[anthropic]'"
+        raise Refused(f"the wire `messages` is spoken by the package anthropic: {advice}") from error
     return MessagesWire(base_url, api_key, headers, timeout_s)
 
 
