@@ -18,7 +18,7 @@ class Budget(msgspec.Struct, frozen=True):
     hard: bool = True
 
 
-class Allowance(msgspec.Struct, frozen=True):
+class Allowance(msgspec.Struct, frozen=True, omit_defaults=True):
     """What may be used; None is no limit."""
 
     rpm: int | None = None
@@ -38,7 +38,7 @@ class Allowance(msgspec.Struct, frozen=True):
 _UNLIMITED = Allowance()
 
 
-class VirtualKey(msgspec.Struct, frozen=True):
+class VirtualKey(msgspec.Struct, frozen=True, omit_defaults=True):
     """Times are Unix seconds. ``hash`` is ``gateway.keys.secret.KeyHash``'s."""
 
     id: str
@@ -90,6 +90,6 @@ def merged(known: VirtualKey, told: VirtualKey) -> VirtualKey:
 
 def shown(key: VirtualKey) -> dict[str, Any]:
     """For whoever may list keys; hashes are nobody's business."""
-    fields: dict[str, Any] = msgspec.to_builtins(key)
+    fields = msgspec.structs.asdict(key)
     del fields["hash"], fields["old_hash"]
-    return fields
+    return {**fields, "allowance": msgspec.structs.asdict(key.allowance)}
