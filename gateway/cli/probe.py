@@ -13,11 +13,12 @@ from typing import Any
 import click
 
 from evaluator.figures import dollars, milliseconds
-from evaluator.replaying.client import CallFailed, Client, Refused, Target, Unreachable
+from evaluator.replaying.client import CallFailed, Client, Target
 from evaluator.replaying.manifest import surroundings
 from evaluator.replaying.probe import Probe, Prober, figures
-from gateway.cli.failure import ConfigFailure, MissingFailure
-from gateway.cli.gateway_client import base_url_option, where_it_is
+from gateway.cli.asking_failures import asking
+from gateway.cli.failure import MissingFailure
+from gateway.cli.gateway_client import base_url_option
 from gateway.cli.table import columns
 
 _PROGRESS_SECONDS = 5
@@ -77,12 +78,8 @@ def command(**options: Any) -> None:
     """
     chosen = Options(**{**options, "base_url": options["base_url"].rstrip("/")})
     try:
-        result = asyncio.run(_probe(chosen))
-    except Unreachable as error:
-        advice = "start one with `weighbridge serve --config FILE`, or name it with --base-url"
-        raise MissingFailure(f"no gateway answers at {chosen.base_url} ({error}); {advice}") from error
-    except Refused as error:
-        raise ConfigFailure(f"{chosen.base_url} refuses: {error}{where_it_is(chosen.base_url)}") from error
+        with asking(chosen.base_url):
+            result = asyncio.run(_probe(chosen))
     except CallFailed as error:
         raise MissingFailure(f"{chosen.route} gives no answer: {error}") from error
     folder = Path(os.environ.get("WEIGHBRIDGE_STATE_DIR") or ".weighbridge") / "probes"

@@ -4,8 +4,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,14 +20,12 @@ from evaluator.replaying.replay import Limits, Replay
 from evaluator.replaying.summary import Posted, Summary
 from evaluator.replaying.until import Watch
 from evaluator.replaying.wires import Wire
-from evaluator.sandbox import SandboxError
 from evaluator.scorecards import scorecards
 from evaluator.statistics.stopping import Bar
-from evaluator.store.journal import DamagedJournal
-from evaluator.store.run_folder import RunBusy, RunFolder, run_path
-from evaluator.suites import Suite, SuiteError, load_suite
-from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
-from gateway.cli.gateway_client import where_it_is
+from evaluator.store.run_folder import RunFolder, run_path
+from evaluator.suites import Suite, load_suite
+from gateway.cli.asking_failures import asking
+from gateway.cli.failure import ConfigFailure
 from gateway.cli.replay_telemetry import evaluation_events
 from gateway.cli.sandbox import sandbox
 from policies.requirements import MAX_UNSCORED_SHARE
@@ -117,7 +114,7 @@ class Options:
 
 async def replayed(options: Options, label: str = "") -> Summary:
     """Runs or resumes it; ``label`` begins the line of progress. Raises Failure."""
-    with _said(options):
+    with asking(options.base_url, ". What was finished is kept: the same command resumes"):
         (name, kind), bar = options.target, options.bar
         suite = load_suite(options.suite)
         key = os.environ.get("WEIGHBRIDGE_API_KEY")
@@ -130,27 +127,6 @@ async def replayed(options: Options, label: str = "") -> Summary:
                 )
             with RunFolder(run_path(options.state_dir / "replays", plan.run_id, new=options.new_run)) as folder:
                 return await _run(options, plan, suite, folder, client, label)
-
-
-@contextmanager
-def _said(options: Options) -> Iterator[None]:
-    """Translates what can go wrong into what to do."""
-    try:
-        yield
-    except Unreachable as error:
-        advice = "start one with `weighbridge serve --config FILE`, or name it with --base-url"
-        raise MissingFailure(
-            f"no gateway answers at {options.base_url} ({error}); {advice}. What was finished is kept: "
-            "the same command resumes"
-        ) from error
-    except SandboxError as error:
-        raise MissingFailure(str(error)) from error
-    except Refused as error:
-        raise ConfigFailure(f"{options.base_url} refuses: {error}{where_it_is(options.base_url)}") from error
-    except SuiteError as error:
-        raise ConfigFailure(str(error)) from error
-    except (RunBusy, DamagedJournal) as error:
-        raise Failure(str(error)) from error
 
 
 def _plan(options: Options, bar: Bar | None, suite: Suite, target: Target) -> Plan:

@@ -9,15 +9,12 @@ import httpx
 
 from backends.price import nano
 from evaluator.judging.judge import Judge
-from evaluator.replaying.client import Client, Refused, Sampling, Unreachable
-from evaluator.sandbox import SandboxError
-from evaluator.store.journal import DamagedJournal
-from evaluator.store.run_folder import RunBusy
-from evaluator.suites import Suite, SuiteError, load_suite
+from evaluator.replaying.client import Client, Sampling
+from evaluator.suites import Suite, load_suite
 from evaluator.watching.gateway import Gateway
 from evaluator.watching.watcher import Settings, Watcher
-from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
-from gateway.cli.gateway_client import where_it_is
+from gateway.cli.asking_failures import asking
+from gateway.cli.failure import ConfigFailure
 from gateway.cli.sandbox import sandbox
 
 
@@ -60,7 +57,7 @@ async def watched(options: Options) -> None:
     """Until it is stopped, or has made its rounds. Raises Failure."""
     settings, key = options.settings, os.environ.get("WEIGHBRIDGE_API_KEY")
     folder = Path(os.environ.get("WEIGHBRIDGE_STATE_DIR") or ".weighbridge") / "watch"
-    try:
+    with asking(options.base_url):
         async with AsyncExitStack() as stack:
             suites: dict[str, tuple[Suite, Judge]] = {}
             for suite in map(load_suite, options.suites):
@@ -71,17 +68,6 @@ async def watched(options: Options) -> None:
             gateway = await stack.enter_async_context(Gateway(options.base_url, key))
             client = await stack.enter_async_context(Client(options.base_url, key, timeout_s=options.timeout))
             await Watcher(gateway, client, suites, folder, settings).run()
-    except Unreachable as error:
-        advice = "start one with `weighbridge serve --config FILE`, or name it with --base-url"
-        raise MissingFailure(f"no gateway answers at {options.base_url} ({error}); {advice}") from error
-    except SandboxError as error:
-        raise MissingFailure(str(error)) from error
-    except Refused as error:
-        raise ConfigFailure(f"{options.base_url} refuses: {error}{where_it_is(options.base_url)}") from error
-    except SuiteError as error:
-        raise ConfigFailure(str(error)) from error
-    except (RunBusy, DamagedJournal) as error:
-        raise Failure(str(error)) from error
 
 
 def _checked(webhook: str | None) -> str | None:
