@@ -136,7 +136,7 @@ def settled_samples(folder: RunFolder) -> Iterator[tuple[Sample, Outcome | None]
 
 
 def tallies(plan: Plan, folder: RunFolder) -> dict[Group, Tally]:
-    """A tally a route, revision and language, in the order in which they first answered.
+    """A tally a route, revision and language, in the suite's order of languages.
 
     Where the plan has several languages, tallies of all of them together come last.
     """
@@ -151,7 +151,8 @@ def tallies(plan: Plan, folder: RunFolder) -> dict[Group, Tally]:
                 tally.add_repeat()
             else:
                 tally.add(sample, outcome)
-    return dict(sorted(groups.items(), key=lambda item: item[0].language == ALL_LANGUAGES))
+    order = [*dict.fromkeys(languages.values()), *together]
+    return dict(sorted(groups.items(), key=lambda item: order.index(item[0].language)))
 
 
 def _group(plan: Plan, sample: Sample, language: str) -> Group:
