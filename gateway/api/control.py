@@ -12,9 +12,9 @@ from backends.backend import BackendError
 from backends.upstream_http import whole_body
 from gateway.api.http import read_body
 from gateway.limits import Limits
+from gateway.pipeline.session import attributed
 from gateway.problem import Problem
-from gateway.runtime import Runtime
-from gateway.session import attributed
+from gateway.processes.runtime import Runtime
 
 _TIMEOUT_S = 30.0
 _OPENING_S = 15.0

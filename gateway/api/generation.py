@@ -7,18 +7,18 @@ import re
 import msgspec
 
 from backends.backend import TRACE_HEADERS, Call
-from gateway.account import new_request_id
 from gateway.api.http import Headers, Receive, Scope, Send, header, read_body, respond
 from gateway.api.keep_alive import KeepAlive
 from gateway.api.wire import ClientWire
-from gateway.cache_control import CacheControl
 from gateway.limiting.standing import Standing, headers_of
 from gateway.limits import Limits
-from gateway.passage import Asked, Departure, Passage
-from gateway.pipeline import Pipeline
+from gateway.pipeline.account import new_request_id
+from gateway.pipeline.cache_control import CacheControl
+from gateway.pipeline.passage import Asked, Departure, Passage
+from gateway.pipeline.pipeline import Pipeline
+from gateway.pipeline.session import session_id
 from gateway.problem import ClientLeft, Problem
-from gateway.request_needs import needs_of
-from gateway.session import session_id
+from gateway.routing.request_needs import needs_of
 from gateway.telemetry.observer import Observation, Observer
 from policies.languages import canonical
 from policies.request import RequestTraits

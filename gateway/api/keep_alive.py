@@ -3,7 +3,7 @@
 import asyncio
 
 from gateway.api.http import Headers, Scope, Send, header
-from gateway.flight import Reader
+from gateway.pipeline.flight import Reader
 
 COMMENT = b": keep-alive\n\n"
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'

@@ -16,7 +16,7 @@ from gateway.keys.order import KeyOrder
 from gateway.keys.secret import new_id, new_key
 from gateway.limits import Limits
 from gateway.problem import Problem
-from gateway.router import Router
+from gateway.routing.router import Router
 
 _MOST_GRACE_S = 90 * 86_400
 _Grace = Annotated[float, Query(ge=0, le=_MOST_GRACE_S)]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 
 from backends.route import Route
 from gateway.problem import Problem
-from gateway.router import Router
+from gateway.routing.router import Router
 
 
 def models_api(router: Router, started_at: int) -> APIRouter:

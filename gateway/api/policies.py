@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from backends.route import Capability
 from gateway.problem import Problem
-from gateway.router import Router
+from gateway.routing.router import Router
 from policies.languages import canonical
 from policies.request import RequestTraits
 

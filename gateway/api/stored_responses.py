@@ -9,7 +9,7 @@ import re
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from backends.backend import BackendError, Method, Stored
-from gateway.fleet import Fleet
+from gateway.fleet.fleet import Fleet
 from gateway.problem import Problem
 
 _ID = re.compile(r"[A-Za-z0-9_=-]{1,256}")

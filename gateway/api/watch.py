@@ -14,10 +14,10 @@ from backends.backend import BackendError
 from backends.route import Route
 from gateway.api.control import ControlClient
 from gateway.api.http import read_body
-from gateway.fleet import Fleet
+from gateway.fleet.fleet import Fleet
 from gateway.limits import Limits
 from gateway.problem import Problem
-from gateway.router import Router
+from gateway.routing.router import Router
 from policies.canary import bar_of
 from policies.kinds import Canary
 from policies.requirements import PassAt1

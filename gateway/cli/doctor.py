@@ -20,7 +20,7 @@ from gateway.cli.doctor_check import Check
 from gateway.cli.doctor_sandbox import languages, sandboxes
 from gateway.cli.failure import MissingFailure
 from gateway.cli.table import columns
-from gateway.embedded_valkey import EmbeddedValkey
+from gateway.processes.embedded_valkey import EmbeddedValkey
 
 _MIN_PYTHON = (3, 11)
 _MIN_FREE_GIB = 4

@@ -17,7 +17,7 @@ from gateway.cli.table import wrapped
 from gateway.config import ConfigError, load_config
 from gateway.config.names import did_you_mean
 from gateway.config.presets import PRESETS
-from gateway.sticky import draw_of, place_of_session
+from gateway.routing.sticky import draw_of, place_of_session
 from policies.decide import decide
 from policies.languages import canonical
 from policies.request import RequestTraits

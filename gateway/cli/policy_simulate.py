@@ -15,8 +15,8 @@ from gateway.cli.policy_simulate_text import Ledger, Report, as_json, as_text
 from gateway.config import ConfigError, load_config
 from gateway.config.config import Config
 from gateway.config.names import did_you_mean
-from gateway.router import PINNED
-from gateway.sticky import draw_of, place_of_session
+from gateway.routing.router import PINNED
+from gateway.routing.sticky import draw_of, place_of_session
 from policies.decide import compile_policy
 from policies.objectives import most_measured
 from policies.policy import Policy

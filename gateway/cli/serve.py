@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gateway.worker_process import WorkerProcess
+from gateway.processes.worker_process import WorkerProcess
 
 
 @click.command(name="serve", short_help="Serve the gateway.")

@@ -9,9 +9,9 @@ import click
 
 from gateway.cli.failure import ConfigFailure, MissingFailure
 from gateway.config import Config, ConfigError, is_loopback, load_config
-from gateway.supervisor import Address, StateInUse, listen, supervise
+from gateway.processes.supervisor import Address, StateInUse, listen, supervise
+from gateway.processes.worker_process import WorkerProcess
 from gateway.telemetry import logs
-from gateway.worker_process import WorkerProcess
 
 
 def serve(first: WorkerProcess, path: Path, host: str | None, port: int | None, workers: int | None) -> None:

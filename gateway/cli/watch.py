@@ -11,7 +11,7 @@ from gateway.cli.gateway_client import base_url_option
 from gateway.cli.sandbox import packages_option, sandbox_option
 from gateway.cli.watch_history import history
 from gateway.cli.watch_run import Options, watched
-from gateway.process import die_with_parent
+from gateway.processes.process import die_with_parent
 from gateway.telemetry import logs
 
 

@@ -70,7 +70,7 @@ class Settled(msgspec.Struct, frozen=True, tag="settle", tag_field="event"):
     cache_write_tokens: int = 0
     cache_write_1h_tokens: int = 0
     session: str | None = None
-    """What the client calls the session that it belongs to; see ``gateway.session.attributed``."""
+    """What the client calls the session that it belongs to; see ``gateway.pipeline.session.attributed``."""
     language: str | None = None
     """The programming language, one of ``policies.languages``, where the decision knew it."""
     key_id: str | None = None

@@ -7,7 +7,7 @@ from gateway.keys.key import VirtualKey
 from gateway.limiting.account import Shared
 from gateway.limiting.demand import bounded, demand_of
 from gateway.limiting.limiter import Hold, Limiter
-from gateway.router import Choice
+from gateway.routing.router import Choice
 from policies.request import RequestTraits
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from gateway.router import Router
+from gateway.routing.router import Router
 from gateway.telemetry.watched import watched
 from policies.correctness import Correctness
 from policies.scorecard import Scorecard

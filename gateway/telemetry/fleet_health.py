@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from gateway.fleet import Fleet
+from gateway.fleet.fleet import Fleet
 
 
 class FleetHealth(Collector):

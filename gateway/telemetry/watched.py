@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from prometheus_client.core import GaugeMetricFamily
 
-from gateway.router import Router
+from gateway.routing.router import Router
 from policies.admission import Admission
 
 _LABELS = ("route", "suite", "language", "at_least")

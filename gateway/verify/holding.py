@@ -9,8 +9,8 @@ import msgspec
 from backends.backend import Call, Piece
 from backends.route import Route
 from backends.usage import Usage
-from gateway.account import Spent
-from gateway.attempts import Attempts
+from gateway.pipeline.account import Spent
+from gateway.pipeline.attempts import Attempts
 from gateway.problem import Problem
 from gateway.verify import confidence
 from gateway.verify.question import question_of

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from backends.backend import Call
-from gateway.request_language import language_of
+from gateway.routing.request_language import language_of
 from policies.verify import Question
 
 _TURNS = {"chat": "messages", "messages": "messages", "responses": "input"}

@@ -18,8 +18,8 @@ import msgspec
 from backends.backend import Call
 from backends.price import Price
 from backends.route import Capability, Route
-from gateway.request_language import language_of
-from gateway.sticky import place_of
+from gateway.routing.request_language import language_of
+from gateway.routing.sticky import place_of
 from policies.costs import PricePer1k
 from policies.decide import CompiledPolicy, compile_policy
 from policies.facts import LanguagesInclude

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from gateway.process import die_with_parent
+from gateway.processes.process import die_with_parent
 
 Clock = Mapping[tuple[int, str], int]
 """Nanoseconds on a CPU by process and thread."""

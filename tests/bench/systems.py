@@ -97,7 +97,7 @@ def _weighbridge_command(place: Place) -> list[str]:
 
 def _weighbridge_groups(pid: int) -> Groups:
     pids = tree(pid)
-    workers = [pid for pid in pids if "gateway.worker" in command_line(pid)]
+    workers = [pid for pid in pids if "gateway.processes.worker" in command_line(pid)]
     return {
         "**Weighbridge**, its worker": workers,
         "its parent and Valkey": [pid for pid in pids if pid not in workers],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.replica import MOST_WAITING
+from gateway.fleet.replica import MOST_WAITING
 from tests.fixtures import upstream as up
 from tests.fixtures.gateway import Gateway, start_gateway, vllm_route
 from tests.fixtures.upstream import Upstream

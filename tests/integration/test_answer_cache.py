@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from gateway.cache import REST_AFTER_FAILURE_S, WRITE_BEHIND_S, AnswerCache, Entry
-from gateway.embedded_valkey import EmbeddedValkey
+from gateway.pipeline.cache import REST_AFTER_FAILURE_S, WRITE_BEHIND_S, AnswerCache, Entry
+from gateway.processes.embedded_valkey import EmbeddedValkey
 from gateway.valkey import Valkey
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gateway.replica import EJECT_AFTER_FAILURES, EJECT_S
+from gateway.fleet.replica import EJECT_AFTER_FAILURES, EJECT_S
 from tests.fixtures import upstream as up
 from tests.fixtures.gateway import Gateway, Serve, vllm_route
 from tests.fixtures.upstream import Upstream

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from gateway.embedded_valkey import EmbeddedValkey
+from gateway.processes.embedded_valkey import EmbeddedValkey
 from gateway.valkey import Valkey, ValkeyError
 from tests.fixtures.wire_server import Speech, WireServer, cut, eventually, serving, write_in_parts
 

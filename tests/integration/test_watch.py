@@ -57,7 +57,7 @@ def audit(gateway: Gateway, route: str) -> list[dict[str, Any]]:
 
 def serving(gateway: Gateway) -> set[int]:
     children = gateway.children()
-    return {pid for pid in children if b"gateway.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    return {pid for pid in children if b"gateway.processes.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
 def wait_for(gateway: Gateway, route: str, state: str) -> None:

@@ -19,7 +19,7 @@ def workers_of(parent: int) -> list[int]:
             command = (process / "cmdline").read_bytes()
         except OSError:
             continue  # it ended meanwhile
-        if b"gateway.worker" in command and wanted in command:
+        if b"gateway.processes.worker" in command and wanted in command:
             found.append(int(process.name))
     return found
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from backends.backend import Call, WireName
 from backends.price import Price
 from backends.route import Route
-from gateway.adapt import adapted, dropped_tools
+from gateway.pipeline.adapt import adapted, dropped_tools
 from gateway.problem import Problem
 
 VLLM = Route("small", "vllm", "m", Price())

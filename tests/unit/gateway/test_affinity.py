@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.backend import Call, WireName
-from gateway.affinity import Affinity
-from gateway.session import Conversation, conversation_of, session_id
+from gateway.fleet.affinity import Affinity
+from gateway.pipeline.session import Conversation, conversation_of, session_id
 
 TWO = {"http://a": False, "http://b": False}
 WORDS = st.text("abc", min_size=1, max_size=4)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cache_control import CacheControl
+from gateway.pipeline.cache_control import CacheControl
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cache import CacheScope, key
+from gateway.pipeline.cache import CacheScope, key
 
 SCOPE = CacheScope("tenant", "route", "rev", "chat", (), "whole")
 json_values = st.recursive(

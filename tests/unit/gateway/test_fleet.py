@@ -7,9 +7,9 @@ import pytest
 from backends.backend import Answer, BackendError, Call, Load, Method, Stored
 from backends.price import Price
 from backends.route import Revision, Route
-from gateway.fleet import Fleet
-from gateway.replica import MOST_OUTSTANDING_AHEAD, MOST_WAITING
-from gateway.session import Conversation
+from gateway.fleet.fleet import Fleet
+from gateway.fleet.replica import MOST_OUTSTANDING_AHEAD, MOST_WAITING
+from gateway.pipeline.session import Conversation
 
 A, B = "http://a", "http://b"
 ROUTE = Route("r", "vllm", "m", Price(), replicas=(A, B))

@@ -8,7 +8,7 @@ from typing import Any
 
 import uvicorn
 
-from gateway.http_protocol import HttpProtocol
+from gateway.processes.http_protocol import HttpProtocol
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 _START = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from backends.backend import Call, Piece
 from backends.price import Price
 from backends.route import Route
-from gateway.fleet import Fleet
-from gateway.kept_responses import KeptResponses, continued
+from gateway.fleet.fleet import Fleet
+from gateway.fleet.kept_responses import KeptResponses, continued
 
 ROUTE = Route("small", "recorded", "m", Price(), replicas=("http://a", "http://b"))
 PIECE = Piece(b'data: {"response":{"id":"resp_1","output":[]},"type":"response.created"}\n\n', False)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import parse_config
-from gateway.reload import needs_restart
+from gateway.processes.reload import needs_restart
 
 ROUTES = "routes: {small: {backend: vllm, model: m, replicas: [http://127.0.0.1:8000]}}\n"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.request_language import language_of
+from gateway.routing.request_language import language_of
 from policies.languages import ALIASES, EXTENSIONS, canonical
 
 FENCED_RUST = "Why does it not compile?\n```rust\nfn main() {}\n```\n"

@@ -2,8 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.backend import BackendError
-from gateway.replica import EJECT_AFTER_FAILURES, EJECT_AT_MOST_S, EJECT_S, Replica
-from gateway.retry import BUDGET_LEAST, RetryBudget, backoff_s
+from gateway.fleet.replica import EJECT_AFTER_FAILURES, EJECT_AT_MOST_S, EJECT_S, Replica
+from gateway.pipeline.retry import BUDGET_LEAST, RetryBudget, backoff_s
 
 
 @given(st.integers(0, 200))

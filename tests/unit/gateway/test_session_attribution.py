@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.session import attributed, session_id
+from gateway.pipeline.session import attributed, session_id
 
 SESSION = "7d3b1c0e-52a1-4f0f-9d5e-3f2b8b1c9a10"
 

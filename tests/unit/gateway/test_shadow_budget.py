@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gateway.shadow_budget import DayBudget
+from gateway.routing.shadow_budget import DayBudget
 
 DAY_S = 86_400.0
 

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from backends.backend import Call, WireName
-from gateway.session import conversation_of, opening_of
-from gateway.sticky import Sessions, draw_of, place_of, place_of_session
+from gateway.pipeline.session import conversation_of, opening_of
+from gateway.routing.sticky import Sessions, draw_of, place_of, place_of_session
 
 
 def call(wire: WireName = "chat", session: str | None = None, **fields: Any) -> Call:

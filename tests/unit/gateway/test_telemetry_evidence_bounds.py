@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry
 from backends.price import Price
 from backends.recorded import RecordedBackend
 from backends.route import Route
-from gateway.fleet import Fleet
-from gateway.router import Router
+from gateway.fleet.fleet import Fleet
+from gateway.routing.router import Router
 from gateway.telemetry.evidence_bounds import EvidenceBounds
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot

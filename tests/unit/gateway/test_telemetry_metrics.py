@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from gateway.fleet import Fleet
+from gateway.fleet.fleet import Fleet
 from gateway.ledger.events import AttemptDetail, Settled
-from gateway.router import Router
+from gateway.routing.router import Router
 from gateway.telemetry.evidence_bounds import EvidenceBounds
 from gateway.telemetry.fleet_health import FleetHealth
 from gateway.telemetry.metrics import Metrics

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
-from gateway.session import Conversation
+from gateway.pipeline.session import Conversation
 
 MOST_MARKS = 20_000
 _AHEAD = 1

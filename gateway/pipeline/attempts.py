@@ -8,15 +8,15 @@ from itertools import cycle
 
 from backends.backend import Answer, BackendError, Call, Deliver, Piece
 from backends.route import Route
-from gateway.account import Spent, complete_usage
-from gateway.adapt import adapted
-from gateway.fleet import Fleet
-from gateway.kept_responses import KeptResponses, continued
+from gateway.fleet.fleet import Fleet
+from gateway.fleet.kept_responses import KeptResponses, continued
 from gateway.ledger.events import AttemptDetail
 from gateway.limits import Limits
-from gateway.retry import LONGEST_WAIT_S, MAX_RETRIES, RetryBudget, backoff_s
-from gateway.session import Conversation, conversation_of
-from gateway.upstream_problem import is_worth_retrying, to_problem
+from gateway.pipeline.account import Spent, complete_usage
+from gateway.pipeline.adapt import adapted
+from gateway.pipeline.retry import LONGEST_WAIT_S, MAX_RETRIES, RetryBudget, backoff_s
+from gateway.pipeline.session import Conversation, conversation_of
+from gateway.pipeline.upstream_problem import is_worth_retrying, to_problem
 
 _GAP_TOLERANCE = 0.1
 

@@ -14,17 +14,17 @@ from typing import Literal
 from backends.backend import TRACE_HEADERS, BackendError, Call
 from backends.route import Route
 from backends.usage import Usage
-from gateway.account import Account, Spent, new_request_id
-from gateway.attempts import Attempts
-from gateway.fleet import Fleet
+from gateway.fleet.fleet import Fleet
 from gateway.ledger.events import SHADOW
 from gateway.ledger.spool import Spool
 from gateway.limits import Limits
+from gateway.pipeline.account import Account, Spent, new_request_id
+from gateway.pipeline.attempts import Attempts
+from gateway.pipeline.session import attributed
+from gateway.pipeline.upstream_problem import to_problem
 from gateway.problem import Problem
-from gateway.session import attributed
-from gateway.shadow_budget import DayBudget
+from gateway.routing.shadow_budget import DayBudget
 from gateway.telemetry.observer import Observer
-from gateway.upstream_problem import to_problem
 from policies.mirror import Mirror
 from policies.request import RequestTraits
 

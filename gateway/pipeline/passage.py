@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from backends.backend import Call
 from backends.route import Route
-from gateway.account import Account, Spent
-from gateway.adapt import dropped_tools
-from gateway.cache import Entry
-from gateway.cache_control import CacheControl
-from gateway.flight import Flight, Head, Reader
 from gateway.keys.key import VirtualKey
+from gateway.pipeline.account import Account, Spent
+from gateway.pipeline.adapt import dropped_tools
+from gateway.pipeline.cache import Entry
+from gateway.pipeline.cache_control import CacheControl
+from gateway.pipeline.flight import Flight, Head, Reader
 from gateway.problem import Problem
-from gateway.router import Choice
+from gateway.routing.router import Choice
 from policies.request import RequestTraits
 
 LEFT = Problem(499, "client_left", "the client left")

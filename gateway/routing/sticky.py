@@ -4,7 +4,7 @@ from collections import OrderedDict
 from hashlib import blake2b
 
 from backends.backend import Call
-from gateway.session import opening_of
+from gateway.pipeline.session import opening_of
 
 MOST_SESSIONS = 10_000
 

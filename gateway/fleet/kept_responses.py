@@ -13,7 +13,7 @@ import msgspec
 
 from backends.backend import BackendError, Call, Piece
 from backends.route import Route
-from gateway.fleet import Fleet
+from gateway.fleet.fleet import Fleet
 
 MOST = 10_000
 _WITHIN_S = 5.0

@@ -7,7 +7,7 @@ import msgspec
 
 from backends.backend import Call
 from backends.route import Route
-from gateway.offered_tools import tool_types, with_only
+from gateway.pipeline.offered_tools import tool_types, with_only
 from gateway.problem import Problem
 
 _ATTRIBUTION = b"x-anthropic-billing-header:"

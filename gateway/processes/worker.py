@@ -15,16 +15,16 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from gateway.app import create_app
 from gateway.config import Config
-from gateway.generations import AcceptedConfig, Generations
-from gateway.http_protocol import HttpProtocol
 from gateway.ledger.spool import Spool
-from gateway.process import die_with_parent
-from gateway.runtime import Runtime
+from gateway.processes.generations import AcceptedConfig, Generations
+from gateway.processes.http_protocol import HttpProtocol
+from gateway.processes.process import die_with_parent
+from gateway.processes.runtime import Runtime
+from gateway.processes.worker_process import Order, receive_order
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.reload_counts import ReloadCounts
 from gateway.telemetry.spool_lag import SpoolLag
-from gateway.worker_process import Order, receive_order
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def _all_workers(runtime: Runtime) -> CollectorRegistry:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="gateway.worker", description="Started by `weighbridge serve`.")
+    parser = argparse.ArgumentParser(prog="gateway.processes.worker", description="Started by `weighbridge serve`.")
     parser.add_argument("--orders", type=int, required=True, help="the file descriptor where orders come")
     parser.add_argument("--parent", type=int, required=True)
     return parser.parse_args()

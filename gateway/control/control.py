@@ -10,9 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.api import openai_error
-from gateway.control_admissions import admission_routes
-from gateway.control_feedback import feedback_routes
-from gateway.control_keys import key_routes
+from gateway.control.admissions import admission_routes
+from gateway.control.feedback import feedback_routes
+from gateway.control.keys import key_routes
 from gateway.keys.register import Register
 from gateway.ledger.drain import Drain
 from gateway.problem import Problem

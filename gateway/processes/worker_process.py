@@ -31,7 +31,13 @@ class WorkerProcess:
 
     def __init__(self) -> None:
         self._orders, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-m", "gateway.worker", f"--orders={theirs.fileno()}", f"--parent={os.getpid()}"]
+        command = [
+            sys.executable,
+            "-m",
+            "gateway.processes.worker",
+            f"--orders={theirs.fileno()}",
+            f"--parent={os.getpid()}",
+        ]
         with theirs:
             self._process = subprocess.Popen(
                 command,

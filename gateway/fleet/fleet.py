@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from backends.backend import Backend, BackendError, Load
 from backends.route import Route
-from gateway.affinity import Affinity, Outcome
-from gateway.replica import Replica
-from gateway.session import Conversation
+from gateway.fleet.affinity import Affinity, Outcome
+from gateway.fleet.replica import Replica
+from gateway.pipeline.session import Conversation
 
 log = logging.getLogger("weighbridge.fleet")
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from backends.backend import Call
 from backends.route import Route
-from gateway.fleet import Fleet
+from gateway.fleet.fleet import Fleet
 from gateway.keys.key import VirtualKey
 from gateway.problem import Problem
-from gateway.request_language import language_of
-from gateway.sticky import Sessions, draw_of, place_of, place_of_session
+from gateway.routing.request_language import language_of
+from gateway.routing.sticky import Sessions, draw_of, place_of, place_of_session
 from policies.decide import CompiledPolicy, Decision, compile_policy
 from policies.latency import goes_by_live, live_verdicts
 from policies.live import LiveTimes

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Mapping
 
-from gateway.account import Spent
-from gateway.adapt import dropped_tools
-from gateway.attempts import Attempts
-from gateway.flight import Flight, Head
-from gateway.passage import Trip
+from gateway.pipeline.account import Spent
+from gateway.pipeline.adapt import dropped_tools
+from gateway.pipeline.attempts import Attempts
+from gateway.pipeline.flight import Flight, Head
+from gateway.pipeline.passage import Trip
 from gateway.verify.holding import Asking, Holding
 from policies.verify import Check, Form, Verdict, Verification, Verifier
 

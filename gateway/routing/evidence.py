@@ -7,7 +7,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from gateway.router import Router
+from gateway.routing.router import Router
 from policies.live import InvalidTimes, decode_times
 from policies.snapshot import InvalidScorecard, Snapshot
 

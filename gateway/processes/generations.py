@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from gateway.config import Config, parse_config
-from gateway.runtime import Runtime
+from gateway.processes.runtime import Runtime
 
 log = logging.getLogger("weighbridge.reload")
 

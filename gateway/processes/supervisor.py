@@ -14,14 +14,14 @@ from pathlib import Path
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from gateway import evidence
 from gateway.config import Config
-from gateway.embedded_valkey import EmbeddedValkey
 from gateway.keys import keyring
-from gateway.reload import Reloader
-from gateway.runtime import Runtime
-from gateway.watch_keeper import WatchKeeper, running
-from gateway.worker_process import Order, WorkerProcess
+from gateway.processes.embedded_valkey import EmbeddedValkey
+from gateway.processes.reload import Reloader
+from gateway.processes.runtime import Runtime
+from gateway.processes.watch_keeper import WatchKeeper, running
+from gateway.processes.worker_process import Order, WorkerProcess
+from gateway.routing import evidence
 from policies.snapshot import Snapshot
 
 log = logging.getLogger("weighbridge.supervisor")
@@ -104,7 +104,7 @@ def _own_url(listener: socket.socket) -> str:
 
 def _keeper(database: Path, runtime: Runtime, shared_valkey: str | None) -> AbstractAsyncContextManager[None]:
     """The seam behind which SQLAlchemy is loaded: half a second that no request waits for."""
-    from gateway.keeper import keep  # noqa: PLC0415
+    from gateway.processes.keeper import keep  # noqa: PLC0415
 
     return keep(database, runtime, shared_valkey)
 

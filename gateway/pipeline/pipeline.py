@@ -6,20 +6,20 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from backends.route import Route
-from gateway.account import Account, Spent
-from gateway.attempts import Attempts
-from gateway.cache import AnswerCache
-from gateway.carrier import Carrier
-from gateway.flight import Flight
-from gateway.kept_answers import KeptAnswers
 from gateway.ledger.spool import Spool
 from gateway.limiting.admission import Admission, Admitting
 from gateway.limits import Limits
-from gateway.passage import LEFT, Asked, Departure, Passage, Trip, hit, settle, settle_reader
+from gateway.pipeline.account import Account, Spent
+from gateway.pipeline.attempts import Attempts
+from gateway.pipeline.cache import AnswerCache
+from gateway.pipeline.carrier import Carrier
+from gateway.pipeline.flight import Flight
+from gateway.pipeline.kept_answers import KeptAnswers
+from gateway.pipeline.passage import LEFT, Asked, Departure, Passage, Trip, hit, settle, settle_reader
+from gateway.pipeline.session import attributed
 from gateway.problem import ClientLeft, Problem
-from gateway.router import Choice, Router
-from gateway.session import attributed
-from gateway.shadow import Original, Shadows
+from gateway.routing.router import Choice, Router
+from gateway.routing.shadow import Original, Shadows
 from gateway.telemetry.observer import Observation
 from policies.languages import ALIASES
 from policies.verify import Form, Verifier

@@ -5,12 +5,12 @@ import time
 
 from backends.backend import TRACE_HEADERS
 from backends.route import Route
-from gateway import cache as answers
-from gateway.adapt import adapted
-from gateway.cache import AnswerCache, CacheScope, Entry
-from gateway.cache_control import CacheControl
-from gateway.flight import Flight
-from gateway.passage import Asked, Trip
+from gateway.pipeline import cache as answers
+from gateway.pipeline.adapt import adapted
+from gateway.pipeline.cache import AnswerCache, CacheScope, Entry
+from gateway.pipeline.cache_control import CacheControl
+from gateway.pipeline.flight import Flight
+from gateway.pipeline.passage import Asked, Trip
 from gateway.problem import Problem
 from policies.verify import Verification
 

@@ -1,0 +1,1 @@
+"""The parent's own API, on a Unix socket."""

@@ -1,0 +1,1 @@
+"""From a request to the routes to try: traits, policy, evidence, mirrors."""
