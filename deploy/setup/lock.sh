@@ -9,7 +9,7 @@ export=("$uv" export -q --format requirements-txt --no-emit-project --no-header 
 "$uv" lock -q
 "${export[@]}" --no-dev -o requirements.lock
 "${export[@]}" --no-dev --extra claude -o requirements-claude.lock
-"${export[@]}" --extra claude --extra syntax -o requirements-dev.lock
+"${export[@]}" --extra claude --extra postgres --extra syntax -o requirements-dev.lock
 "$uv" pip compile -q --universal --generate-hashes --no-annotate --no-header --python-version 3.11 - \
     -o deploy/setup/tools.lock <<<uv
 "$uv" pip compile -q --universal --generate-hashes --no-annotate --no-header --python-version 3.11 - \
