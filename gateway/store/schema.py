@@ -3,6 +3,7 @@
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, text
 
 metadata = MetaData()
+_HAS_SESSION = text("session IS NOT NULL")
 
 requests = Table(
     "requests",
@@ -36,11 +37,14 @@ requests = Table(
     Column("key_id", String(32)),
     Column("team", String(64)),
     Column("customer", String(64)),
+    Column("ledger", String(16)),
     Index("requests_settled_at", "settled_at"),
     Index("requests_open_by_spool", "spool", "outcome"),
-    Index("requests_session", "session", "settled_at", sqlite_where=text("session IS NOT NULL")),
+    Index("requests_session", "session", "settled_at", sqlite_where=_HAS_SESSION, postgresql_where=_HAS_SESSION),
 )
-"""One row a request. ``outcome`` is null until it is settled."""
+"""One row a request. ``outcome`` is null until it is settled. ``ledger`` is the id of the gateway that recorded it; null
+in rows that are older than this column, which are all of one gateway.
+"""
 
 feedback = Table(
     "feedback",
@@ -87,3 +91,11 @@ keys = Table(
     Column("key", JSON, nullable=False),
 )
 """Virtual keys, revoked ones too: a replica that was away must not bring them back."""
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+"""``evidence`` and ``keys``: a number that each change raises. Whoever changes them holds that row's lock."""

@@ -10,8 +10,13 @@ down_revision = "0002"
 def upgrade() -> None:
     op.add_column("requests", sa.Column("session", sa.String(128)))
     op.add_column("requests", sa.Column("language", sa.String(64)))
+    has_session = sa.text("session IS NOT NULL")
     op.create_index(
-        "requests_session", "requests", ["session", "settled_at"], sqlite_where=sa.text("session IS NOT NULL")
+        "requests_session",
+        "requests",
+        ["session", "settled_at"],
+        sqlite_where=has_session,
+        postgresql_where=has_session,
     )
     op.create_table(
         "feedback",
