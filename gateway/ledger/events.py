@@ -2,6 +2,8 @@
 
 import msgspec
 
+from backends.usage import Usage
+
 SHADOW = "shadow:"
 """Goes before a policy's name where a request is no client's, but one that was mirrored."""
 
@@ -24,6 +26,11 @@ class AttemptDetail(msgspec.Struct, frozen=True):
     """What became of an answer that was held: ``passed``, ``failed``, ``skipped`` or ``unavailable``."""
     ttft_ms: float | None = None
     """Of the attempt's ``ms``, those to its first content; None where none came."""
+    model: str = ""
+    """As the server calls it."""
+    usage: Usage | None = None
+    """What ``cost_nanousd`` is for."""
+    usage_source: str = "unknown"
 
 
 class Opened(msgspec.Struct, frozen=True, tag="open", tag_field="event"):
@@ -77,6 +84,10 @@ class Settled(msgspec.Struct, frozen=True, tag="settle", tag_field="event"):
     """The virtual key's, and its team and customer; None for the gateway's own key."""
     team: str | None = None
     customer: str | None = None
+    model: str = ""
+    """The route's, as its server calls it."""
+    saved_nanousd: int = 0
+    """What the answer had cost whoever asked first, where it came from the cache or from another request's flight."""
 
 
 Event = Opened | Settled

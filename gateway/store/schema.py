@@ -38,13 +38,97 @@ requests = Table(
     Column("team", String(64)),
     Column("customer", String(64)),
     Column("ledger", String(16)),
+    Column("model", String(200)),
+    Column("saved_nanousd", BigInteger),
+    Column("charged_nanousd", BigInteger),
     Index("requests_settled_at", "settled_at"),
     Index("requests_open_by_spool", "spool", "outcome"),
     Index("requests_session", "session", "settled_at", sqlite_where=_HAS_SESSION, postgresql_where=_HAS_SESSION),
 )
-"""One row a request. ``outcome`` is null until it is settled. ``ledger`` is the id of the gateway that recorded it; null
-in rows that are older than this column, which are all of one gateway.
+"""One row a request. ``outcome`` is null until it is settled. ``ledger`` is the id of the gateway that recorded it,
+null in rows that are older than this column, all of one gateway. ``charged_nanousd`` is what of the cost is in
+``charges``.
 """
+
+charges = Table(
+    "charges",
+    metadata,
+    Column("request_id", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("route", String(200), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("usage_source", String(16), nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_input_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cost_nanousd", BigInteger, nullable=False),
+)
+"""The answers that a request paid for, where they were several: each by its own route. Of most requests there is none:
+their row says it all.
+"""
+
+daily_spend = Table(
+    "daily_spend",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("day", Integer, nullable=False),
+    Column("tenant", String(64)),
+    Column("key_id", String(32)),
+    Column("team", String(64)),
+    Column("customer", String(64)),
+    Column("policy", String(200)),
+    Column("route", String(200)),
+    Column("model", String(200)),
+    Column("language", String(64)),
+    Column("usage_source", String(16)),
+    Column("requests", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("cache_hits", BigInteger, nullable=False),
+    Column("uncounted", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_input_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cost_nanousd", BigInteger, nullable=False),
+    Column("saved_nanousd", BigInteger, nullable=False),
+    Index("daily_spend_day", "day"),
+)
+"""What became of requests whose own rows are gone. ``day`` counts from 1970-01-01 (UTC); ``id`` is made of what the
+sums are by.
+"""
+
+gpu_hours = Table(
+    "gpu_hours",
+    metadata,
+    Column("route", String(200), primary_key=True),
+    Column("begins", BigInteger, primary_key=True),
+    Column("ends", BigInteger, nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("gpu_seconds", BigInteger, nullable=False),
+    Column("bill_nanousd", BigInteger, nullable=False),
+    Column("paid_nanousd", BigInteger, nullable=False),
+)
+"""What a route's GPUs cost in an hour, or in the part of it from ``begins`` to ``ends`` (Unix seconds). Idle is what
+requests did not pay of it; ``paid_nanousd`` are those whose own rows are gone.
+"""
+
+gpu_meters = Table(
+    "gpu_meters",
+    metadata,
+    Column("route", String(200), primary_key=True),
+    Column("until", BigInteger, nullable=False),
+)
+"""Until when a route's GPUs are in ``gpu_hours``, in Unix seconds."""
+
+spool_positions = Table(
+    "spool_positions",
+    metadata,
+    Column("spool", String(64), primary_key=True),
+    Column("segment", String(32), nullable=False),
+    Column("position", BigInteger, nullable=False),
+)
+"""How far each spool is in the ledger: what was read is never read again, not even when its rows are gone."""
 
 feedback = Table(
     "feedback",

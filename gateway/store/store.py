@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from gateway.feedback import Feedback, Tally
 from gateway.keys.key import VirtualKey
 from gateway.ledger.events import Event, Opened, Settled
-from gateway.store import admissions, feedback, keys, spending
+from gateway.store import admissions, charges, feedback, keys, spending
 from gateway.store.migrate import upgrade
 from gateway.store.schema import requests, scorecards
 from gateway.store.spending import Charge, Spending
@@ -134,7 +134,9 @@ def _configure(connection: Any, _: Any) -> None:
 
 def _record(connection: Connection, spool: str, events: list[Event]) -> None:
     opened = [{"spool": spool, "opened_at": e.at, **_fields(e)} for e in events if isinstance(e, Opened)]
-    settled = [{"spool": spool, "settled_at": e.at, **_fields(e)} for e in events if isinstance(e, Settled)]
+    ended = [e for e in events if isinstance(e, Settled)]
+    charged = charges.put(connection, ended)
+    settled = [{"spool": spool, "settled_at": e.at, "charged_nanousd": charged.get(e.id), **_fields(e)} for e in ended]
     if opened:
         connection.execute(insert(requests).on_conflict_do_nothing(), opened)
     if settled:
