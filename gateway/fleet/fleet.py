@@ -83,8 +83,8 @@ class Fleet:
             return [replicas[0].url]
         fit = [r for r in replicas if r.revision is None or r.revision == route.revision] or replicas
         now = asyncio.get_running_loop().time()
-        ranked = [r.url for r in sorted(fit, key=lambda r: (not r.up, r.is_out(now), r.outstanding))]
-        trusted = [r for r in fit if r.up and not r.is_out(now)]
+        ranked = [r.url for r in sorted(fit, key=lambda r: (not r.up, not r.is_welcoming(now), r.outstanding))]
+        trusted = [r for r in fit if r.up and r.is_welcoming(now)]
         if conversation is None or member.affinity is None or not trusted:
             return ranked
         least = min(r.outstanding for r in trusted)
@@ -99,21 +99,49 @@ class Fleet:
         """Every replica as it stands, with the name of its route."""
         return ((name, replica) for name, member in self._members.items() for replica in member.replicas.values())
 
-    def began(self, route: Route, url: str, conversation: Conversation | None = None) -> None:
+    def is_welcoming(self, route: Route, url: str) -> bool:
+        """Nothing speaks against one more request there."""
+        replica = self._members[route.name].replicas[url]
+        return replica.up and replica.is_welcoming(asyncio.get_running_loop().time())
+
+    def began(self, route: Route, url: str, conversation: Conversation | None = None) -> bool:
+        """A request goes there, and ``ended`` will follow. True: it is the probe of a breaker that is half open."""
         member = self._members[route.name]
-        member.replicas[url].outstanding += 1
+        replica = member.replicas[url]
+        replica.outstanding += 1
         if member.affinity is not None:
             self.on_placed(route.name, member.affinity.placed(conversation, url) if conversation else "none")
+        return replica.breaker.tripped and replica.breaker.began(asyncio.get_running_loop().time())
 
-    def ended(self, route: Route, url: str, error: BackendError | None = None) -> None:
-        """What a request showed of its replica: a failing one is ejected for a while, but never more than half."""
+    def probe_answers(self, route: Route, url: str) -> None:
+        self._members[route.name].replicas[url].breaker.probe_answers()
+        log.info("replica's breaker closed", extra={"route": route.name, "replica": url})
+
+    def ended(
+        self,
+        route: Route,
+        url: str,
+        error: BackendError | None = None,
+        *,
+        complete: bool = True,
+        probe: bool = False,
+    ) -> None:
+        """What a request showed of its replica: one that fails is left out for a while, but never more than half.
+
+        Not ``complete``: its client left, so that it shows nothing.
+        """
         replicas = self._members[route.name].replicas
         replica = replicas[url]
         replica.outstanding -= 1
-        now = asyncio.get_running_loop().time()
-        out = sum(other.is_out(now) for other in replicas.values())
-        if replica.learn(error, now, may_eject=(out + 1) * 2 <= len(replicas)):
-            log.warning("replica ejected", extra={"route": route.name, "replica": url})
+        if error is not None:
+            tripped = sum(other.breaker.tripped for other in replicas.values())
+            now = asyncio.get_running_loop().time()
+            if replica.failed(error, now, probe=probe, may_open=(tripped + 1) * 2 <= len(replicas)):
+                log.warning("replica ejected: its breaker is open", extra={"route": route.name, "replica": url})
+        elif complete:
+            replica.breaker.succeeded()
+        else:
+            replica.breaker.undecided(probe=probe)
 
     async def observe(self) -> None:
         """Asks every replica once, all at the same time."""

@@ -48,8 +48,24 @@ class Spent:
 
     @property
     def cost_nanousd(self) -> int:
-        own = self.route.price.cost(self.usage) if self.route is not None and self.usage is not None else 0
-        return own + self.others_nanousd
+        return self.last_nanousd + self.others_nanousd
+
+    @property
+    def last_nanousd(self) -> int:
+        """Of the last attempt alone."""
+        return self.route.price.cost(self.usage) if self.route is not None and self.usage is not None else 0
+
+    def set_aside(self) -> None:
+        """What an attempt has used that nothing came of: another one follows."""
+        if self.usage is not None:
+            self.add(self.last_nanousd, self.usage)
+            self.usage, self.usage_source = None, "unknown"
+
+    def add(self, nanousd: int, usage: Usage) -> None:
+        """What an answer has cost that did not go out."""
+        tokens_in, tokens_out = self.others_tokens
+        self.others_nanousd += nanousd
+        self.others_tokens = tokens_in + usage.input_tokens, tokens_out + usage.output_tokens
 
 
 def complete_usage(spent: Spent, input_tokens: int) -> None:

@@ -1,15 +1,21 @@
 """What a client is told of an upstream's failure, and which failures are worth another try."""
 
 from backends.backend import BackendError
+from gateway.pipeline.retry import MAX_RETRIES
 from gateway.problem import Passthrough, Problem
 
 _RETRIED_STATUSES = frozenset((408, 429, 500, 502, 503, 504, 529))
 _CLIENTS_OWN_STATUSES = frozenset((400, 409, 413, 415, 422))
 
 
-def is_worth_retrying(error: BackendError) -> bool:
-    """An upstream's answer to a bad request would be the same everywhere."""
-    return error.kind != "status" or error.status is None or error.status in _RETRIED_STATUSES
+def most_retries(error: BackendError) -> int:
+    """An upstream's answer to a bad request would be the same everywhere. What is no answer was made all the same: it
+    is asked for once more.
+    """
+    if error.kind == "malformed":
+        return 1
+    worth = error.kind != "status" or error.status is None or error.status in _RETRIED_STATUSES
+    return MAX_RETRIES if worth else 0
 
 
 def to_problem(error: BackendError, retry_after: float | None = None, continued: str | None = None) -> Problem:

@@ -48,7 +48,7 @@ class Asking:
     check: Check
     ends: float
     spent: list[Spent] = field(default_factory=list)
-    """One for each answer that began."""
+    """One for each answer that was asked for."""
 
 
 class Holding:
@@ -111,13 +111,13 @@ class Holding:
     async def _hold(self, asking: Asking, routes: Sequence[Route], spent: Spent) -> Held:
         """A whole answer. Raises ``Problem``."""
         own = Spent(onward=spent.onward, attempts=spent.attempts)
+        asking.spent.append(own)
         asks = asking.rule.by == "confidence"
         call = confidence.with_logprobs(asking.call) if asks else asking.call
         try:
             started = await self._attempts.start(routes, call, own)
         finally:
             spent.route = own.route
-        asking.spent.append(own)
         answer, pieces = started.answer, list(started.first)
         await self._attempts.finish(started, own, asking.traits.input_tokens_estimate, pieces.extend)
         return Held(started.place.route, answer.content_type, answer.streamed, pieces, own)
@@ -150,11 +150,15 @@ def _best(failed: Sequence[Held], *, first: bool) -> Held:
 
 
 def _sum_up(spent: Spent, each: Sequence[Spent], chosen: Spent | None) -> None:
-    """The row tells of the answer that went out, or else of the last that began; its cost is that of all."""
+    """The row tells of the answer that went out, or else of the last asked for; its cost is that of all."""
     chosen = chosen or (each[-1] if each else None)
     if chosen is not None:
         spent.route, spent.usage, spent.usage_source = chosen.route, chosen.usage, chosen.usage_source
         others = [own for own in each if own is not chosen]
         used = [own.usage for own in others if own.usage is not None]
-        spent.others_nanousd = sum(own.cost_nanousd for own in others)
-        spent.others_tokens = sum(one.input_tokens for one in used), sum(one.output_tokens for one in used)
+        spent.others_nanousd = sum(own.cost_nanousd for own in others) + chosen.others_nanousd
+        given_up = [own.others_tokens for own in each]
+        spent.others_tokens = (
+            sum(one.input_tokens for one in used) + sum(tokens for tokens, _ in given_up),
+            sum(one.output_tokens for one in used) + sum(tokens for _, tokens in given_up),
+        )

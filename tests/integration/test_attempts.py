@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gateway.fleet.replica import EJECT_AFTER_FAILURES, EJECT_S
+from gateway.fleet.breaker import OPEN_AFTER_FAILURES, OPEN_S
 from tests.fixtures import upstream as up
 from tests.fixtures.gateway import Gateway, Serve, vllm_route
 from tests.fixtures.upstream import Upstream
@@ -39,10 +39,10 @@ async def hang_up(_: up.Received, writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-TROUBLES = [up.answers_json({}, 500), up.answers_json({}, 529), up.answers_json(b"{"), hang_up]
+TROUBLES = [up.answers_json({}, 500), up.answers_json({}, 529), hang_up]
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=["500", "529", "truncated", "reset"])
+@pytest.mark.parametrize("trouble", TROUBLES, ids=["500", "529", "reset"])
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_failure_before_the_first_content_is_tried_again(
     gateway: Gateway, upstream: Upstream, trouble: up.Behaviour, stream: bool
@@ -56,7 +56,7 @@ def test_a_failure_before_the_first_content_is_tried_again(
     assert outcomes == [(False, 0), (False, 0), (True, row["cost_nanousd"])]
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=["500", "529", "truncated", "reset"])
+@pytest.mark.parametrize("trouble", TROUBLES, ids=["500", "529", "reset"])
 def test_a_lasting_failure_reaches_the_upstream_three_times_and_costs_nothing(
     gateway: Gateway, upstream: Upstream, trouble: up.Behaviour
 ) -> None:
@@ -136,8 +136,8 @@ def test_a_failing_replica_is_ejected_and_returns(serve: Serve, upstream: Upstre
     gateway = serve({"routes": {"small": vllm_route(upstream.url, second.url)}})
     for n in range(6):
         assert gateway.chat(f"{n}", headers=NO_CACHE).status_code == 200
-    assert len(failed_at) >= EJECT_AFTER_FAILURES
-    assert all(at > failed_at[EJECT_AFTER_FAILURES - 1] + EJECT_S for at in failed_at[EJECT_AFTER_FAILURES:])
+    assert len(failed_at) >= OPEN_AFTER_FAILURES
+    assert all(at > failed_at[OPEN_AFTER_FAILURES - 1] + OPEN_S for at in failed_at[OPEN_AFTER_FAILURES:])
     upstream.behaviour = up.says("well again")
     upstream.received.clear()
 
