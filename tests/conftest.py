@@ -22,4 +22,6 @@ pytest_plugins = [
     "tests.fixtures.sandboxes",
     "tests.fixtures.worker_loop",
     "tests.fixtures.http1",
+    "tests.fixtures.postgres",
+    "tests.fixtures.stores",
 ]

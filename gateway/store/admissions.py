@@ -8,6 +8,8 @@ import msgspec
 from sqlalchemy import Select, func, insert, select
 from sqlalchemy.engine import Connection
 
+from gateway.store import marks
+from gateway.store.fitting import checked
 from gateway.store.schema import admissions, scorecards
 from policies.admission import Admission
 
@@ -16,14 +18,16 @@ _GATE = ("route", "revision", "suite", "language", "at_least")
 
 def add(connection: Connection, rows: Sequence[Admission]) -> int:
     """How many were new: older ones, and the same state by no more tasks, are no change."""
-    added = 0
+    before = version = marks.lock(connection, "evidence")
     for row in rows:
         if not _is_in_force(connection, row):
+            version += 1
             gate = {name: getattr(row, name) for name in _GATE}
-            values = {**gate, "version": newest_version(connection) + 1, "admission": msgspec.to_builtins(row)}
-            connection.execute(insert(admissions).values(values))
-            added += 1
-    return added
+            values = {**gate, "version": version, "admission": msgspec.to_builtins(row)}
+            connection.execute(insert(admissions).values(checked(admissions, values)))
+    if version > before:
+        marks.set_to(connection, "evidence", version)
+    return version - before
 
 
 def in_force(connection: Connection) -> tuple[Admission, ...]:

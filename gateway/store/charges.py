@@ -8,7 +8,10 @@ from sqlalchemy.engine import Connection
 
 from backends.usage import Usage
 from gateway.ledger.events import AttemptDetail, Settled
+from gateway.store.fitting import clipper
 from gateway.store.schema import charges
+
+_clipped = clipper(charges)
 
 
 def put(connection: Connection, ended: Sequence[Settled]) -> Mapping[str, int]:
@@ -16,7 +19,8 @@ def put(connection: Connection, ended: Sequence[Settled]) -> Mapping[str, int]:
     apart = {entry.id: paid for entry in ended if (paid := _paid_apart(entry))}
     if apart:
         connection.execute(delete(charges).where(charges.c.request_id.in_(apart)))
-        connection.execute(insert(charges), [row for owner, paid in apart.items() for row in _rows(owner, paid)])
+        rows = [_clipped(row) for owner, paid in apart.items() for row in _rows(owner, paid)]
+        connection.execute(insert(charges), rows)
     return {owner: sum(each.cost_nanousd for each in paid) for owner, paid in apart.items()}
 
 

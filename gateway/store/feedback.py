@@ -1,10 +1,10 @@
 """Verdicts on answers, beside the ledger's rows."""
 
 from sqlalchemy import and_, func, or_, select
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
 from gateway.feedback import Feedback, Tally
+from gateway.store.dialect import insert
 from gateway.store.schema import feedback, requests
 
 _SEEN_BEFORE = ("hit", "shared")
@@ -13,7 +13,7 @@ _SEEN_BEFORE = ("hit", "shared")
 def add(connection: Connection, given: Feedback, at: float) -> None:
     """It replaces an earlier verdict on the same request."""
     row = {"request_id": given.request_id, "at": at, "verdict": given.verdict, "language": given.language}
-    statement = insert(feedback).values(row)
+    statement = insert(connection, feedback).values(row)
     connection.execute(statement.on_conflict_do_update(index_elements=["request_id"], set_=row))
 
 

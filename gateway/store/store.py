@@ -1,19 +1,20 @@
 """Reading and writing the store. Every write is one transaction and may be repeated without harm."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import event, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import select, update
 from sqlalchemy.engine import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.feedback import Feedback, Tally
 from gateway.keys.key import VirtualKey
 from gateway.ledger.events import Event, Opened, Settled
-from gateway.store import admissions, charges, feedback, keys, spending
+from gateway.store import admissions, charges, feedback, keys, marks, spending
+from gateway.store.dialect import insert
+from gateway.store.engine import Where, make_engine, readers
+from gateway.store.fitting import checked, clipper
 from gateway.store.migrate import upgrade
 from gateway.store.schema import requests, scorecards
 from gateway.store.spending import Charge, Spending
@@ -21,31 +22,61 @@ from policies.admission import Admission
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot
 
+T = TypeVar("T")
+
 ORPHANED = "orphaned"
 """The outcome of a request whose worker died before it settled."""
 
 
+_clipped = clipper(requests)
+
+
 class Store:
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    """Everything raises ``StoreError``. Several gateways may write to one that is in Postgres."""
+
+    def __init__(self, where: Where, ledger: str | None = None) -> None:
+        """``ledger`` is the id of the gateway's: its rows are known by that."""
+        self._where = where
+        self._ledger = ledger
+        self._engine = make_engine(where)
+        self._readers = readers(self._engine)
 
     @classmethod
-    async def open(cls, path: Path) -> "Store":
-        """Makes the file and brings its schema up to date."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
-        event.listen(engine.sync_engine, "connect", _configure)
-        async with engine.begin() as connection:
+    async def open(cls, where: Where, ledger: str | None = None) -> "Store":
+        """One that is up to date."""
+        store = cls(where, ledger)
+        await store.migrate()
+        return store
+
+    @property
+    def may_be_shared(self) -> bool:
+        """Whether another gateway may change what is in it."""
+        return not isinstance(self._where, Path)
+
+    async def migrate(self) -> None:
+        """Makes it, or brings its schema up to date: once, however many gateways ask for it at a time."""
+        if isinstance(self._where, Path):
+            self._where.parent.mkdir(parents=True, exist_ok=True)
+        async with self._engine.begin() as connection:
             await connection.run_sync(upgrade)
-        return cls(engine)
 
     async def close(self) -> None:
         await self._engine.dispose()
 
+    async def read(self, question: Callable[[Connection], T]) -> T:
+        """What ``question`` finds, in one transaction."""
+        async with self._readers.connect() as connection:
+            return await connection.run_sync(question)
+
+    async def write(self, change: Callable[[Connection], T]) -> T:
+        """The same where something is changed, as a whole or not at all."""
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(change)
+
     async def record(self, spool: str, events: Iterable[Event]) -> None:
         """Ledger events of one spool, in order; those that are there already change nothing."""
         async with self._engine.begin() as connection:
-            await connection.run_sync(_record, spool, list(events))
+            await connection.run_sync(_record, spool, self._ledger, list(events))
 
     async def settle_orphans(self, spool: str, at: float) -> int:
         """Ends the requests that a dead worker left open; says how many there were."""
@@ -55,7 +86,7 @@ class Store:
             return (await connection.execute(left)).rowcount
 
     async def request(self, request_id: str) -> dict[str, Any] | None:
-        async with self._engine.connect() as connection:
+        async with self._readers.connect() as connection:
             row = (await connection.execute(select(requests).where(requests.c.id == request_id))).mappings().first()
         return dict(row) if row else None
 
@@ -67,7 +98,7 @@ class Store:
         if tenant is not None:
             of_session = of_session.where(requests.c.tenant == tenant)
         newest = of_session.order_by(requests.c.settled_at.desc(), requests.c.id.desc()).limit(limit)
-        async with self._engine.connect() as connection:
+        async with self._readers.connect() as connection:
             return [dict(row) for row in (await connection.execute(newest)).mappings()]
 
     async def add_scorecards(self, cards: Sequence[Scorecard]) -> None:
@@ -82,7 +113,7 @@ class Store:
 
     async def admissions(self, limit: int) -> tuple[Admission, ...]:
         """The audit, the newest first."""
-        async with self._engine.connect() as connection:
+        async with self._readers.connect() as connection:
             return await connection.run_sync(admissions.history, limit)
 
     async def add_feedback(self, given: Feedback, at: float) -> None:
@@ -92,29 +123,35 @@ class Store:
 
     async def feedback_tallies(self, tenant: str | None = None) -> list[Tally]:
         """``tenant`` None: everybody's."""
-        async with self._engine.connect() as connection:
+        async with self._readers.connect() as connection:
             return await connection.run_sync(feedback.tallies, tenant)
 
     async def spending(self, day: float, month: float) -> Sequence[Spending]:
         """Of virtual keys since then, in Unix seconds."""
-        async with self._engine.connect() as connection:
+        async with self._readers.connect() as connection:
             return await connection.run_sync(spending.since, day, month)
 
     async def last_charges(self, spool: str) -> Sequence[Charge]:
         """Of virtual keys, among them all that its worker left open."""
-        async with self._engine.connect() as connection:
+        async with self._readers.connect() as connection:
             return await connection.run_sync(spending.last_of, spool, ORPHANED)
 
-    async def put_keys(self, changed: Sequence[VirtualKey]) -> None:
+    async def put_keys(self, changed: Sequence[VirtualKey]) -> list[VirtualKey]:
+        """As they are now: merged with what another gateway has made of them."""
         async with self._engine.begin() as connection:
-            await connection.run_sync(keys.put, changed)
+            return await connection.run_sync(keys.put, changed)
 
     async def keys(self) -> list[VirtualKey]:
-        async with self._engine.connect() as connection:
+        async with self._readers.connect() as connection:
             return await connection.run_sync(keys.everything)
 
+    async def marks(self) -> dict[str, int]:
+        """What changes raise: another number than before, and ``evidence`` or ``keys`` are worth another look."""
+        async with self._readers.connect() as connection:
+            return await connection.run_sync(marks.everything)
+
     async def evidence(self) -> Snapshot:
-        async with self._engine.connect() as connection:
+        async with self._readers.connect() as connection:
             return await connection.run_sync(evidence_in)
 
 
@@ -125,22 +162,16 @@ def evidence_in(connection: Connection) -> Snapshot:
     return Snapshot(admissions.newest_version(connection), cards, admissions.in_force(connection))
 
 
-def _configure(connection: Any, _: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
-
-
-def _record(connection: Connection, spool: str, events: list[Event]) -> None:
-    opened = [{"spool": spool, "opened_at": e.at, **_fields(e)} for e in events if isinstance(e, Opened)]
+def _record(connection: Connection, spool: str, ledger: str | None, events: list[Event]) -> None:
+    whose = {"spool": spool, "ledger": ledger}
+    opened = [{**whose, "opened_at": e.at, **_fields(e)} for e in events if isinstance(e, Opened)]
     ended = [e for e in events if isinstance(e, Settled)]
     charged = charges.put(connection, ended)
-    settled = [{"spool": spool, "settled_at": e.at, "charged_nanousd": charged.get(e.id), **_fields(e)} for e in ended]
+    settled = [{**whose, "settled_at": e.at, "charged_nanousd": charged.get(e.id), **_fields(e)} for e in ended]
     if opened:
-        connection.execute(insert(requests).on_conflict_do_nothing(), opened)
+        connection.execute(insert(connection, requests).on_conflict_do_nothing(), opened)
     if settled:
-        statement = insert(requests)
+        statement = insert(connection, requests)
         new = {name: statement.excluded[name] for name in settled[0]}
         connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=new), settled)
 
@@ -148,13 +179,15 @@ def _record(connection: Connection, spool: str, events: list[Event]) -> None:
 def _fields(entry: Opened | Settled) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(entry)
     del fields["event"], fields["at"]
-    return fields
+    return _clipped(fields)
 
 
 def _add_scorecards(connection: Connection, cards: Sequence[Scorecard]) -> None:
-    version = admissions.newest_version(connection) + 1
+    version = marks.lock(connection, "evidence") + 1
     for card in cards:
         key = {name: getattr(card, name) for name in ("run_id", "route", "revision", "suite", "language")}
-        row = {**key, "version": version, "scorecard": msgspec.to_builtins(card)}
-        statement = insert(scorecards).values(row)
+        row = checked(scorecards, {**key, "version": version, "scorecard": msgspec.to_builtins(card)})
+        statement = insert(connection, scorecards).values(row)
         connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=row))
+    if cards:
+        marks.set_to(connection, "evidence", version)

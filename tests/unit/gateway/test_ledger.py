@@ -37,8 +37,7 @@ async def outcome(store: Store, request_id: str) -> str | None:
     return row["outcome"]  # type: ignore[no-any-return]
 
 
-async def test_events_reach_the_store_once_however_often_they_are_read(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "db")
+async def test_events_reach_the_store_once_however_often_they_are_read(store: Store, tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spools", "one")
     for event in (opened("a"), settled("a"), settled("hit", cache="hit"), opened("b")):
         spool.append(event)
@@ -53,11 +52,9 @@ async def test_events_reach_the_store_once_however_often_they_are_read(tmp_path:
     assert await outcome(store, "b") == "orphaned"
     assert await outcome(store, "a") == "ok"
     assert list((tmp_path / "spools").glob("[!.]*")) == []
-    await store.close()
 
 
-async def test_the_lag_is_what_the_store_does_not_have_yet(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "db")
+async def test_the_lag_is_what_the_store_does_not_have_yet(store: Store, tmp_path: Path) -> None:
     spool, drain = Spool(tmp_path / "spools", "one"), Drain(tmp_path / "spools", store)
     spool.append(opened("a"))
     length = len(msgspec.json.encode(opened("a"))) + 1
@@ -69,7 +66,6 @@ async def test_the_lag_is_what_the_store_does_not_have_yet(tmp_path: Path) -> No
     spool.close()
     await drain.once()
     assert lag_bytes(tmp_path / "spools") == 0
-    await store.close()
 
 
 def lag_bytes(spools: Path) -> float:
@@ -79,8 +75,7 @@ def lag_bytes(spools: Path) -> float:
     return float(sample.value)
 
 
-async def test_a_living_workers_requests_are_not_orphans(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "db")
+async def test_a_living_workers_requests_are_not_orphans(store: Store, tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spools", "one")
     spool.append(opened("a"))
     drain = Drain(tmp_path / "spools", store)
@@ -90,12 +85,12 @@ async def test_a_living_workers_requests_are_not_orphans(tmp_path: Path) -> None
     await drain.once()
     assert await outcome(store, "a") == "ok"
     spool.close()
-    await store.close()
 
 
-async def test_segments_are_left_behind_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_segments_are_left_behind_and_removed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(spools, "SEGMENT_BYTES", 500)
-    store = await Store.open(tmp_path / "db")
     spool = Spool(tmp_path / "spools", "one")
     drain = Drain(tmp_path / "spools", store)
     for n in range(20):
@@ -107,11 +102,9 @@ async def test_segments_are_left_behind_and_removed(tmp_path: Path, monkeypatch:
     assert len(list((tmp_path / "spools" / "one").glob("*.jsonl"))) == 1
     assert [await outcome(store, str(n)) for n in range(20)] == ["ok"] * 20
     spool.close()
-    await store.close()
 
 
-async def test_draining_that_is_cancelled_leaves_the_store_to_whoever_drains_last(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "db")
+async def test_draining_that_is_cancelled_leaves_the_store_to_whoever_drains_last(store: Store, tmp_path: Path) -> None:
     spool, drain = Spool(tmp_path / "spools", "one"), Drain(tmp_path / "spools", store)
     for attempt in range(8):
         for number in range(200):
@@ -123,11 +116,9 @@ async def test_draining_that_is_cancelled_leaves_the_store_to_whoever_drains_las
         await drain.once()
         assert await outcome(store, f"{attempt}-199") == "ok"
     spool.close()
-    await store.close()
 
 
-async def test_a_torn_last_line_waits_and_a_broken_one_is_passed_over(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "db")
+async def test_a_torn_last_line_waits_and_a_broken_one_is_passed_over(store: Store, tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spools", "one")
     spool.append(settled("a"))
     segment = tmp_path / "spools" / "one" / "000001.jsonl"
@@ -141,7 +132,6 @@ async def test_a_torn_last_line_waits_and_a_broken_one_is_passed_over(tmp_path: 
     await drain.once()
     assert [await outcome(store, i) for i in ("a", "b")] == ["ok", "ok"]
     spool.close()
-    await store.close()
 
 
 async def test_a_full_disk_refuses_before_anything_is_dispatched(tmp_path: Path) -> None:

@@ -1,0 +1,76 @@
+"""How a store is reached: a SQLite file, or Postgres. Everything that can be said of either once is said here."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, make_url
+from sqlalchemy.engine import Connection, ExceptionContext
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from gateway.store.dialect import is_postgres
+from gateway.store.trouble import StoreError, StoreRefused, StoreUnavailable
+
+Where = Path | str
+"""A SQLite file, or Postgres's URL."""
+
+_PATIENCE = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '30s'"  # SQLite's is 5 s, too
+_CONNECTING = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 15_000,  # ms: a server that has gone without a word
+    "prepare_threshold": None,  # poolers hand out another session for each transaction
+    "application_name": "weighbridge",
+}
+
+
+def make_engine(where: Where) -> AsyncEngine:
+    """Its transactions are real ones, for the schema too; all its errors are ``StoreError``s. Nothing is opened yet."""
+    if isinstance(where, Path):
+        engine = create_async_engine(f"sqlite+aiosqlite:///{where}")
+        event.listen(engine.sync_engine, "connect", _configure_sqlite)
+    else:
+        url = make_url(where).set(drivername="postgresql+psycopg")
+        arguments = {name: value for name, value in _CONNECTING.items() if name not in url.query}
+        engine = create_async_engine(
+            url, pool_pre_ping=True, pool_timeout=10, connect_args=arguments, hide_parameters=True
+        )
+    event.listen(engine.sync_engine, "begin", _begin)
+    event.listen(engine.sync_engine, "handle_error", _translate)
+    return engine
+
+
+def readers(engine: AsyncEngine) -> AsyncEngine:
+    """The same, for transactions that only read: all of one state, and in SQLite they wait for no writer."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ")
+    return engine.execution_options(only_reads=True)
+
+
+def _configure_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # or the driver would begin transactions late, and none for the schema
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    if is_postgres(connection):
+        connection.exec_driver_sql(_PATIENCE)
+    elif connection.get_execution_options().get("only_reads"):
+        connection.exec_driver_sql("BEGIN")
+    else:  # one that reads first and then writes would fail where another has written meanwhile
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _translate(context: ExceptionContext) -> None:
+    error = context.sqlalchemy_exception
+    if isinstance(error, DBAPIError) and not isinstance(context.chained_exception, StoreError):
+        kind = StoreRefused if isinstance(error, DataError | IntegrityError) else StoreUnavailable
+        raise kind(_first_line(error)) from context.original_exception
+
+
+def _first_line(error: DBAPIError) -> str:
+    """The driver's own words. Those that follow may quote what was to be written."""
+    words = str(error.orig).strip()
+    return words.splitlines()[0] if words else type(error.orig).__name__
