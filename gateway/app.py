@@ -36,6 +36,7 @@ from gateway.ledger.spool import Spool
 from gateway.limiting.admission import Admission
 from gateway.limiting.ledger_id import ledger_id
 from gateway.limiting.limiter import Limiter
+from gateway.limiting.seeded import Seeded
 from gateway.pipeline.cache import AnswerCache
 from gateway.pipeline.pipeline import Pipeline
 from gateway.problem import Problem
@@ -85,6 +86,7 @@ class _Parts:
     control: ControlClient
     pipeline: Pipeline
     keyring: Keyring | None
+    seeded: Seeded | None
 
 
 def create_app(
@@ -121,6 +123,7 @@ def create_app(
     app.state.serving = False
     app.state.fleet = parts.fleet
     app.state.sessions = parts.router.sessions
+    app.state.seeded = parts.seeded
 
     bounds = EvidenceBounds(parts.router)
 
@@ -132,6 +135,7 @@ def create_app(
 
     def ready() -> bool:
         known = parts.evidence.known and (parts.keyring is None or parts.keyring.known)
+        known = known and (parts.seeded is None or parts.seeded.known)
         return app.state.serving and known and parts.fleet.started
 
     for wire in WIRES:
@@ -173,6 +177,7 @@ def _parts(config: Config, runtime: Runtime, spool: Spool, metrics: Metrics, bef
         control=ControlClient(runtime),
         pipeline=Pipeline(router, cache, spool, config.limits, _verifiers(config), shadows, admission),
         keyring=Keyring(runtime.keys_file, config.keys.secret) if config.keys is not None else None,
+        seeded=_seeded(config, runtime, valkey, before),
     )
 
 
@@ -185,6 +190,8 @@ async def _lifespan(app: FastAPI, parts: _Parts, replaces: bool) -> AsyncIterato
     if parts.keyring is not None:
         parts.keyring.look()
         background.append(asyncio.create_task(parts.keyring.watch()))
+    if parts.seeded is not None:
+        background.append(asyncio.create_task(parts.seeded.watch()))
     first_look_s = _LOOK_BEFORE_SWAP_S if replaces else _FIRST_LOOK_S
     await asyncio.wait({asyncio.create_task(parts.fleet.observe())}, timeout=first_look_s)
     if replaces:
@@ -239,11 +246,19 @@ def _admission(config: Config, runtime: Runtime, valkey: Valkey, metrics: Metric
     limiter = Limiter(
         valkey,
         ledger=ledger_id(runtime.state),
-        lease_s=config.limits.receive_s + config.limits.total_s,
         when_unavailable=config.limits.when_unavailable,
         on_failure=metrics.valkey_failed,
+        on_overrun=metrics.overran,
     )
     return Admission(limiter, config.keys.shared)
+
+
+def _seeded(config: Config, runtime: Runtime, valkey: Valkey, before: FastAPI | None) -> Seeded | None:
+    """None without limits, and where nobody waits for them."""
+    if config.keys is None or config.limits.when_unavailable == "allow":
+        return None
+    known = before is not None and before.state.seeded is not None and before.state.seeded.known
+    return Seeded(valkey, ledger_id(runtime.state), known=known)
 
 
 def _cache(config: Config, valkey: Valkey, metrics: Metrics) -> AnswerCache | None:

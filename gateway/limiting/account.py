@@ -8,6 +8,9 @@ from gateway.keys.key import Allowance, VirtualKey
 _PREFIX = "weighbridge:limits:"
 LEDGERS = f"{_PREFIX}ledgers"
 EPOCH = f"{_PREFIX}epoch"
+LEASES = f"{_PREFIX}leases"
+"""Accounts that something is held of, by when the first of it may lapse."""
+LOOKED = f"{_PREFIX}looked"
 
 
 def of_key(name: str) -> str:

@@ -6,7 +6,8 @@ from backends.backend import Call
 from gateway.keys.key import VirtualKey
 from gateway.limiting.account import Shared
 from gateway.limiting.demand import bounded, demand_of
-from gateway.limiting.limiter import Hold, Limiter
+from gateway.limiting.hold import Hold
+from gateway.limiting.limiter import Limiter
 from gateway.routing.router import Choice
 from policies.request import RequestTraits
 

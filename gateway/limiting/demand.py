@@ -41,6 +41,8 @@ class Demand:
     most_output: int
     """Tokens; 0: not known."""
     input_tokens: int
+    most_input: int = 0
+    """Tokens, as ``worst`` has them."""
 
 
 def demand_of(call: Call, traits: RequestTraits, routes: Sequence[Route], *, all_of_them: bool) -> Demand:
@@ -58,6 +60,7 @@ def demand_of(call: Call, traits: RequestTraits, routes: Sequence[Route], *, all
         output_price=max(outputs) if call.wire in _LIMIT_FIELD else 0,
         most_output=min(_MOST, output),
         input_tokens=traits.input_tokens_estimate,
+        most_input=most_input,
     )
 
 
@@ -69,6 +72,18 @@ def bounded(call: Call, routes: Sequence[Route]) -> Call:
     most = min(route.max_output_tokens or _UNSTATED_OUTPUT for route in routes)
     fields = {name: raw for name, raw in call.fields.items() if name not in _LIMIT_FIELDS}
     return replace(call, fields={**fields, field: msgspec.Raw(str(most).encode())})
+
+
+def most_content(route: Route, demand: Demand) -> int | None:
+    """The output tokens that are paid by what ``demand`` can come to on this route; None: any number of them.
+
+    The input is counted as it is estimated, as it is where an answer is cut.
+    """
+    of_input, of_output = _dearest(route.price)
+    if not of_output or not demand.most_output:
+        return None
+    left = _worst(route, demand.most_input, demand.most_output) * _MILLION - demand.input_tokens * of_input
+    return max(demand.most_output, left // of_output)
 
 
 def _worst(route: Route, most_input: int, output: int) -> int:

@@ -9,11 +9,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.limiting.account import EPOCH, LEDGERS, Account, hash_key, holds_key
+from gateway.limiting.account import EPOCH, LEASES, LEDGERS, Account, hash_key
 from gateway.limiting.demand import Demand
+from gateway.limiting.hold import Arguments, Hold, Settlement
+from gateway.limiting.leases import LEASE_S, Leases
 from gateway.limiting.standing import Meter, Standing
 from gateway.limits import WhenUnavailable
 from gateway.problem import Problem
@@ -38,14 +39,14 @@ _BUDGETS = ("day", "month")
 
 def reservation(
     accounts: Sequence[Account], request_id: str, demand: Demand, *, ledger: str, lease_us: int
-) -> tuple[list[str], list[str | bytes | int]]:
-    """What ``reserve.lua`` is given: keys and arguments."""
+) -> Arguments:
+    """What ``reserve.lua`` is given."""
     asks_budget = any(account.has_budget for account in accounts)
-    keys = [LEDGERS, EPOCH]
+    keys = [LEDGERS, EPOCH, LEASES]
     args: list[str | bytes | int] = [request_id, ledger if asks_budget else "", lease_us]
     args += [demand.worst, demand.input_cost, demand.output_price, demand.most_output, demand.input_tokens]
     for account in accounts:
-        keys += [hash_key(account.name), holds_key(account.name)]
+        keys.append(hash_key(account.name))
         allowed = account.allowance
         args += [_or_none(allowed.rpm), _or_none(allowed.tpm), _or_none(allowed.parallel)]
         for budget in (allowed.day, allowed.month):
@@ -53,51 +54,11 @@ def reservation(
     return keys, args
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What a request came to. ``output`` is its answer's tokens, where they say what to expect of the next; else -1."""
-
-    accounts: tuple[Account, ...]
-    request_id: str
-    epoch: bytes
-    cost: int = 0
-    tokens: int = 0
-    output: int = -1
-
-    def call(self) -> tuple[list[str], list[str | bytes | int]]:
-        keys = [EPOCH]
-        args: list[str | bytes | int] = [self.request_id, self.epoch, self.cost, self.tokens, self.output]
-        for account in self.accounts:
-            keys += [hash_key(account.name), holds_key(account.name)]
-            args.append(_or_none(account.allowance.tpm))
-        return keys, args
-
-
-class Hold:
-    """What is reserved for one request. ``standing`` is where its key stood when it was admitted."""
-
-    def __init__(self, limiter: "Limiter", accounts: tuple[Account, ...], request_id: str, epoch: bytes) -> None:
-        self._limiter = limiter
-        self._accounts = accounts
-        self._request_id = request_id
-        self._epoch = epoch
-        self.standing: Standing | None = None
-
-    def settle(self, cost_nanousd: int, input_tokens: int, output_tokens: int, *, answered: bool) -> None:
-        """``answered``: the length of the answer tells what to expect of the next."""
-        output = output_tokens if answered else -1
-        tokens = input_tokens + output_tokens
-        self._limiter.settle(Settlement(self._accounts, self._request_id, self._epoch, cost_nanousd, tokens, output))
-
-    def release(self) -> None:
-        """It has come to nothing."""
-        self._limiter.settle(Settlement(self._accounts, self._request_id, self._epoch))
-
-
 class Limiter:
-    """``ledger`` names the ledger that this gateway's requests are booked in; a hold lapses after ``lease_s``.
+    """``ledger`` names the ledger that this gateway's requests are booked in.
 
-    ``on_failure`` is called whenever Valkey does not serve.
+    ``on_failure`` is called whenever Valkey does not serve, ``on_overrun`` for a request that came to more than was
+    reserved: with the kind of budget, `hard` or `soft`, and nano-dollars.
     """
 
     def __init__(
@@ -105,15 +66,17 @@ class Limiter:
         valkey: Valkey,
         *,
         ledger: str,
-        lease_s: float,
         when_unavailable: WhenUnavailable,
+        lease_s: float = LEASE_S,
         on_failure: Callable[[], None] = lambda: None,
+        on_overrun: Callable[[str, int], None] = lambda kind, nanousd: None,
     ) -> None:
         self._valkey = valkey
         self._ledger = ledger
-        self._lease_us = int(lease_s * _US)
+        self._leases = Leases(valkey, lease_s)
         self._when_unavailable = when_unavailable
         self._on_failure = on_failure
+        self._on_overrun = on_overrun
         self._reserve = Script(_HERE / "account.lua", _HERE / "reserve.lua")
         self._settle = Script(_HERE / "account.lua", _HERE / "settle.lua")
         self._resting_until = 0.0
@@ -128,8 +91,8 @@ class Limiter:
         if time.monotonic() < self._resting_until:
             self._go_on_unlimited()
             return None
-        keys, args = reservation(accounts, request_id, demand, ledger=self._ledger, lease_us=self._lease_us)
-        hold = Hold(self, accounts, request_id, b"")
+        keys, args = reservation(accounts, request_id, demand, ledger=self._ledger, lease_us=self._leases.lease_us)
+        hold = Hold(accounts, request_id, demand, self._ended)
         try:
             reply = await self._reserve.run(self._valkey, keys, args)
         except ValkeyError as error:
@@ -147,17 +110,22 @@ class Limiter:
         standing = Standing(_meter(reply[4:7]), _meter(reply[7:10]), time.time())
         if why:
             raise _refusal(why, wait_us, accounts[number - 1], standing)
-        hold = Hold(self, accounts, request_id, epoch)
+        hold = Hold(accounts, request_id, demand, self._ended, epoch, reply[10])
         hold.standing = standing
+        self._leases.add(hold)
         return hold
 
-    def settle(self, settlement: Settlement) -> None:
+    def _ended(self, hold: Hold, settlement: Settlement) -> None:
+        self._leases.drop(hold)
+        for kind, nanousd in hold.overruns(settlement.cost).items():
+            self._on_overrun(kind, nanousd)
         self._unsettled.append(settlement)
         if self._settling is None:
             self._settling = asyncio.create_task(self._settle_behind())
 
     async def close(self) -> None:
         """Settles what is left, if Valkey takes it now; what it does not take lapses."""
+        await self._leases.close()
         if self._settling is not None:
             self._settling.cancel()
             with suppress(asyncio.CancelledError):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.keys.key import Allowance
 from gateway.limiting.account import Account, names_of
-from gateway.limiting.limiter import Settlement
+from gateway.limiting.hold import Settlement
 from gateway.script import Script
 from gateway.store.spending import Charge
 from gateway.store.store import Store

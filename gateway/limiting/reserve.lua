@@ -1,22 +1,22 @@
 -- Admits a request to all of its accounts, or to none.
 --
--- KEYS: the set of ledgers that are summed up, the epoch, then each account's hash and the sorted set of its holds.
+-- KEYS: the set of ledgers that are summed up, the epoch, the leases, then each account.
 -- ARGV: request id, ledger (empty where no budget is asked of), lease in microseconds, the most that the request can
 -- cost, its input's cost, an output token's price a million, its most output tokens (0: not known), its input tokens;
 -- then of each account requests and tokens a minute, requests at once, budget a day and whether it is hard, and the
 -- same a month; -1 is no limit.
 --
 -- Returns what refuses it ('' where nothing does), microseconds until it would be admitted, the account's number, the
--- epoch, and of the first account that has one the request meter's limit, use and microseconds until it is empty, and
--- the same of the token meter (-1 where there is none).
+-- epoch, of the first account that has one the request meter's limit, use and microseconds until it is empty, the same
+-- of the token meter (-1 where there is none), and what each account has reserved, "nanodollars:tokens".
 local id, ledger, lease_us = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local worst, input_cost, output_price = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local most_output, input_tokens = tonumber(ARGV[7]), tonumber(ARGV[8])
-local FIRST_ARG, ARGS, FIRST_OUTPUT = 9, 7, 512
+local FIRST_ARG, ARGS, FIRST_KEY, FIRST_OUTPUT = 9, 7, 4, 512
 
 local epoch = redis.call('GET', KEYS[2]) or ''
 if ledger ~= '' and redis.call('SISMEMBER', KEYS[1], ledger) == 0 then
-  return {'unseeded', 0, 0, epoch, -1, 0, 0, -1, 0, 0}
+  return {'unseeded', 0, 0, epoch, -1, 0, 0, -1, 0, 0, {}}
 end
 
 local function until_tomorrow() return (today + 1) * 86400000000 - now_us end
@@ -27,20 +27,12 @@ local function until_next_month()
   return (today - days_passed + days) * 86400000000 - now_us
 end
 
-local function let_go_of_expired(account, holds)
-  local expired = redis.call('ZRANGE', holds, '-inf', now_us, 'BYSCORE', 'LIMIT', 0, 1000)
-  for _, old in ipairs(expired) do take_back(account, holds, old) end
-  return #expired > 0
-end
-
 local function load(number)
-  local account = read(KEYS[1 + 2 * number])
-  account.holds = KEYS[2 + 2 * number]
+  local account = read(KEYS[FIRST_KEY + number - 1])
   local first = FIRST_ARG + ARGS * (number - 1)
   for i, name in ipairs({'rpm', 'tpm', 'parallel', 'day_limit', 'day_hard', 'month_limit', 'month_hard'}) do
     account[name] = tonumber(ARGV[first + i - 1])
   end
-  if let_go_of_expired(account, account.holds) then write(account) end
   local output = account.recent or FIRST_OUTPUT
   if most_output > 0 then output = math.min(output, most_output) end
   local hard = account.day_limit >= 0 and account.day_hard == 1 or account.month_limit >= 0 and account.month_hard == 1
@@ -55,7 +47,9 @@ local function fill(account, meter, limit, amount)
 end
 
 local function refusal(account)
-  if account.parallel >= 0 and redis.call('ZCARD', account.holds) >= account.parallel then return 'parallel', 1000000 end
+  if account.parallel >= 0 and redis.call('ZCARD', beside(account.key, 'holds')) >= account.parallel then
+    return 'parallel', 1000000
+  end
   if account.rpm >= 0 then
     local over = drained(account, 'requests', account.rpm) + 1 - account.rpm
     if over > 1e-9 then return 'requests', math.ceil(over * 60000000 / account.rpm) end
@@ -72,7 +66,7 @@ local function refusal(account)
 end
 
 local accounts = {}
-for number = 1, (#KEYS - 2) / 2 do accounts[number] = load(number) end
+for number = 1, #KEYS - FIRST_KEY + 1 do accounts[number] = load(number) end
 
 local why, wait_us, by = '', 0, 0
 for number, account in ipairs(accounts) do
@@ -91,16 +85,16 @@ local function standing(meter, limit)
   return -1, 0, 0
 end
 
+local reserved = {}
 if why == '' then
-  for _, account in ipairs(accounts) do
+  for number, account in ipairs(accounts) do
     if account.rpm >= 0 then fill(account, 'requests', account.rpm, 1) end
     if account.tpm >= 0 then fill(account, 'tokens', account.tpm, account.taken) end
-    account.held = account.held + account.nanousd
-    write(account, 'hold:' .. id, whole(account.nanousd) .. ':' .. whole(account.taken))
-    redis.call('ZADD', account.holds, now_us + lease_us, id)
+    reserved[number] = whole(account.nanousd) .. ':' .. whole(account.taken)
+    put(account, id, reserved[number], lease_us, KEYS[3])
   end
 end
 
 local requests, requests_used, requests_reset = standing('requests', 'rpm')
 local tokens, tokens_used, tokens_reset = standing('tokens', 'tpm')
-return {why, wait_us, by, epoch, requests, requests_used, requests_reset, tokens, tokens_used, tokens_reset}
+return {why, wait_us, by, epoch, requests, requests_used, requests_reset, tokens, tokens_used, tokens_reset, reserved}

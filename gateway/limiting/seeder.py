@@ -45,7 +45,7 @@ class Seeder:
         if await self._valkey.ask("SISMEMBER", LEDGERS, self._ledger):
             return
         await self._drain.once()  # what is still in a spool was spent too
-        now = datetime.now(UTC)
+        now = datetime.fromtimestamp(int((await self._valkey.ask("TIME"))[0]), UTC)  # whose windows they are
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         spent = await self._store.spending(day.timestamp(), day.replace(day=1).timestamp())
         sums = list(_by_account(spent).items())

@@ -12,7 +12,7 @@ from backends.usage import Usage, UsageSource
 from gateway.keys.key import VirtualKey
 from gateway.ledger.events import AttemptDetail, Opened, Settled
 from gateway.ledger.spool import Spool, SpoolFull
-from gateway.limiting.limiter import Hold
+from gateway.limiting.hold import Hold
 from gateway.problem import Problem
 from gateway.telemetry.observer import Observation
 

@@ -12,6 +12,7 @@ from gateway.control.control import create_control
 from gateway.keys.exchange import Exchange
 from gateway.keys.register import Register
 from gateway.ledger.drain import Drain
+from gateway.limiting.leases import Sweeper
 from gateway.limiting.ledger_id import ledger_id
 from gateway.limiting.orphans import Orphans
 from gateway.limiting.seeder import Seeder
@@ -68,6 +69,7 @@ async def keep(database: Path, runtime: Runtime, shared_valkey: str | None) -> A
         asyncio.create_task(drain.watch()),
         asyncio.create_task(register.watch()),
         asyncio.create_task(seeder.watch()),
+        asyncio.create_task(Sweeper(valkey).watch()),
         *([asyncio.create_task(exchange.watch())] if exchange is not None else []),
     ]
     try:

