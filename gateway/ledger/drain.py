@@ -1,6 +1,7 @@
 """The parent's side of the spools: into the store in batches, then away. Nothing is lost or counted twice.
 
-Every event may be read again after a crash, and changes nothing then: the store goes by request id.
+How far a spool is read is written with what was read, as one: nothing is read again after a crash, not even what has
+left the store since. Where it were, it would change nothing: the store goes by request id.
 """
 
 import asyncio
@@ -11,12 +12,14 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from gateway.ledger.events import Event
 from gateway.ledger.spool import PROGRESS_FILE
+from gateway.store import positions
 from gateway.store.store import Store
 
 log = logging.getLogger("weighbridge.ledger")
@@ -67,12 +70,18 @@ class Drain:
         """Everything that is on disk now."""
         async with self._lock:
             for folder in sorted(self._root.glob("[!.]*")):
-                spool = self._spools.setdefault(folder.name, _Spool(folder))
+                spool = self._spools.get(folder.name) or await self._begin(folder)
                 orphaned = _is_orphan(folder)  # asked first: what it wrote before it died is then all there
                 await self._drain(spool)
                 if orphaned:
                     await self._bury(spool)
             self._publish()
+
+    async def _begin(self, folder: Path) -> _Spool:
+        """Where an earlier process left off."""
+        left_off = await self._store.read(partial(positions.of, spool=folder.name))
+        spool = self._spools[folder.name] = _Spool(folder, _read_before(folder, left_off))
+        return spool
 
     def _publish(self) -> None:
         """Leaves word of how far each segment is in the store, for those who want to know how far it is behind."""
@@ -88,7 +97,7 @@ class Drain:
         segments = sorted(spool.folder.glob("*.jsonl"))
         for number, segment in enumerate(segments, 1):
             for events, end in _batches(segment, spool.read.get(segment, 0)):
-                await self._store.record(spool.folder.name, events)
+                await self._store.record(spool.folder.name, events, (segment.name, end))
                 self._on_recorded(events)
                 spool.read[segment] = end
             if number < len(segments):  # its worker writes to a later one
@@ -103,6 +112,7 @@ class Drain:
             await self._on_orphaned(spool.folder.name)
         shutil.rmtree(spool.folder)
         del self._spools[spool.folder.name]
+        await self._store.write(partial(positions.forget, spool=spool.folder.name))
 
 
 def _is_orphan(folder: Path) -> bool:
@@ -115,6 +125,14 @@ def _is_orphan(folder: Path) -> bool:
     finally:
         os.close(lock)
     return True
+
+
+def _read_before(folder: Path, left_off: tuple[str, int] | None) -> dict[Path, int]:
+    if left_off is None:
+        return {}
+    last, read = left_off
+    earlier = {path: path.stat().st_size for path in folder.glob("*.jsonl") if path.name < last}
+    return {**earlier, folder / last: read}
 
 
 def _batches(segment: Path, start: int) -> Iterator[tuple[list[Event], int]]:

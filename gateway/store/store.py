@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from gateway.feedback import Feedback, Tally
 from gateway.keys.key import VirtualKey
 from gateway.ledger.events import Event, Opened, Settled
-from gateway.store import admissions, charges, feedback, keys, marks, spending
+from gateway.store import admissions, charges, feedback, keys, marks, positions, spending
 from gateway.store.dialect import insert
 from gateway.store.engine import Where, make_engine, readers
 from gateway.store.fitting import checked, clipper
@@ -73,10 +73,14 @@ class Store:
         async with self._engine.begin() as connection:
             return await connection.run_sync(change)
 
-    async def record(self, spool: str, events: Iterable[Event]) -> None:
-        """Ledger events of one spool, in order; those that are there already change nothing."""
+    async def record(self, spool: str, events: Iterable[Event], read_to: tuple[str, int] | None = None) -> None:
+        """Ledger events of one spool, in order; those that are there already change nothing. ``read_to``: a segment of
+        the spool, and up to where it is recorded with them.
+        """
         async with self._engine.begin() as connection:
             await connection.run_sync(_record, spool, self._ledger, list(events))
+            if read_to is not None:
+                await connection.run_sync(positions.put, spool, *read_to)
 
     async def settle_orphans(self, spool: str, at: float) -> int:
         """Ends the requests that a dead worker left open; says how many there were."""

@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.Column("segment", sa.String(32), nullable=False),
         sa.Column("position", sa.BigInteger, nullable=False),
     )
+    op.execute("INSERT INTO marks (name, number) VALUES ('upkeep', 0)")
 
 
 def _counts(*names: str) -> list[sa.Column[int]]:
