@@ -1,0 +1,48 @@
+"""`make chaos`: random requests and random faults, then an audit; `--seed` repeats a run."""
+
+import asyncio
+import logging
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+
+import click
+
+from tests.chaos.report import document, summary
+from tests.chaos.run import play
+from tests.chaos.store import Files
+
+
+@click.command()
+@click.option("--seed", type=int, help="Repeats the run that had it; drawn where not given.")
+@click.option("--requests", type=click.IntRange(1), default=20_000, show_default=True)
+@click.option("--write", is_flag=True, help="Put the results into docs/chaos.md.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Leave logs and ledgers in this new folder.")
+def main(seed: int | None, requests: int, write: bool, keep: Path | None) -> None:
+    """Two gateways, a Valkey, a store and three upstreams, all of which fail; then an audit of what is left.
+
+    Ends with 1 where an invariant does not hold, and with the command that repeats the run.
+    """
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    seed = secrets.randbelow(10**6) if seed is None else seed
+    folder = keep or Path(tempfile.mkdtemp(prefix="chaos-"))
+    folder.mkdir(exist_ok=True)
+    again = f"python -m tests.chaos --seed {seed} --requests {requests}"
+    try:
+        outcome = asyncio.run(play(seed, requests, folder, Files(folder)))
+    except BaseException:
+        click.echo(f"it broke off; logs are in {folder}; again: {again}", err=True)
+        raise
+    click.echo(summary(outcome, again))
+    if write:
+        document(outcome, again)
+    if not outcome.holds:
+        raise SystemExit(f"logs are in {folder}; again: {again}")
+    if keep is None:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
