@@ -16,6 +16,7 @@ from gateway.config.kind_checks import check_kind
 from gateway.config.names import did_you_mean
 from gateway.config.problem import Location, Report
 from gateway.config.schema import Backend, ConfigSection, FimSection, PolicySection, RouteSection
+from gateway.config.storing import check_store
 from gateway.config.verifying import check_verify
 from gateway.config.watching import check_watch
 from policies.costs import CostPerMonth, PricePer1k
@@ -80,6 +81,7 @@ def check_section(section: ConfigSection, directory: Path) -> Iterator[Report]:
     url = section.cache.url
     if url is not None and urlsplit(url).scheme not in _CACHE_SCHEMES:
         yield ("cache", "url"), "not the address of a Valkey", "write it like `redis://127.0.0.1:6379/0`"
+    yield from check_store(section.store)
     endpoint = section.telemetry.otlp_endpoint
     if endpoint is not None and (fault := _url_fault(endpoint)) is not None:
         yield (

@@ -62,6 +62,8 @@ class Config:
     """Where `weighbridge sandboxd` listens, for policies that have answers verified by running them."""
     api_key: str | None = field(repr=False)
     """None: only loopback is served."""
+    store_url: str | None = field(default=None, repr=False)
+    """Postgres's, which may hold a password; None: SQLite in ``state_dir``."""
     keys: KeySettings | None = None
     """None: there are no virtual keys."""
     warnings: tuple[Problem, ...] = ()

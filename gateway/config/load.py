@@ -16,6 +16,7 @@ from gateway.config.keys import key_settings
 from gateway.config.problem import ConfigError, Location, Problem, Report
 from gateway.config.schema import ConfigSection
 from gateway.config.source import Source, read
+from gateway.config.storing import store_url
 from gateway.config.watching import watch
 
 _MAX_BYTES = 1024 * 1024
@@ -87,6 +88,7 @@ def _built(text: str, source: Source, section: ConfigSection, env: Mapping[str, 
         state_dir=state_dir,
         sandboxd=path.parent / section.sandboxd if section.sandboxd else state_dir / "sandboxd.sock",
         api_key=section.api_key.get_secret_value() if section.api_key else None,
+        store_url=store_url(section.store),
         keys=key_settings(section.keys),
         warnings=tuple(source.problem(*warning) for warning in check_prices(section, policies)),
     )

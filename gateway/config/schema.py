@@ -13,6 +13,7 @@ from gateway.config.kinds import CanarySection, Parts, ShadowSection, StickSecti
 from gateway.config.presets import PresetName, with_preset
 from gateway.config.problem import Location
 from gateway.config.section import Language, Languages, Name, Seconds, Secret, Section, Text, Usd, Weight, Words, listed
+from gateway.config.storing import StoreSection
 from gateway.config.verifying import VerifySection, long_form
 from gateway.config.watching import WatchSection
 from gateway.limits import WhenUnavailable
@@ -198,6 +199,7 @@ class ConfigSection(Section):
     limits: LimitsSection = Field(default=LimitsSection(), examples=["{total_s: 900}"])
     cache: CacheSection = Field(default=CacheSection(), examples=["{ttl_s: 86400}"])
     telemetry: TelemetrySection = Field(default=TelemetrySection(), examples=["{otlp_endpoint: http://127.0.0.1:4318}"])
+    store: StoreSection = Field(default=StoreSection(), examples=["{url: ${WEIGHBRIDGE_STORE_URL}}"])
     watch: WatchSection | None = Field(default=None, examples=["{suites: [builtin:python], usd_per_day: 2.00}"])
     state_dir: Text | None = Field(default=None, examples=["/var/lib/weighbridge"])
     sandboxd: Text | None = Field(default=None, examples=["/run/weighbridge/sandboxd.sock"])

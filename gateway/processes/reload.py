@@ -95,6 +95,8 @@ def needs_restart(started_with: Config, config: Config) -> list[str]:
     keys = [key for key in server if _value(started_with, key) != _value(config, key)]
     if config.state_dir != started_with.state_dir:
         keys.append("state_dir")
+    if config.store_url != started_with.store_url:
+        keys.append("store.url")
     if config.keys is not None and config.cache.url != started_with.cache.url:
         keys.append("cache.url")  # where the parent meets other replicas, and tells of what was spent
     return keys
