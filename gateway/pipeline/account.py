@@ -44,7 +44,11 @@ class Spent:
     """What answers have cost that did not go out."""
     others_tokens: tuple[int, int] = (0, 0)
     """In and out, of these answers."""
+    saved_nanousd: int = 0
+    """What an answer had cost that need not be paid again."""
     onward: Callable[[Call, Route], Call] = _unchanged
+    most_content: Callable[[Route, int], int | None] | None = None
+    """See ``Hold.most_content``."""
 
     @property
     def cost_nanousd(self) -> int:
@@ -159,6 +163,8 @@ class Account:
             key_id=key_id,
             team=team,
             customer=customer,
+            model=spent.route.model[:200] if spent.route else "",
+            saved_nanousd=spent.saved_nanousd,
         )
         self.observation.settled(row)
         try:
