@@ -20,14 +20,17 @@ from gateway.processes.embedded_valkey import EmbeddedValkey
 from gateway.processes.reload import Reloader
 from gateway.processes.runtime import Runtime
 from gateway.processes.watch_keeper import WatchKeeper, running
+from gateway.processes.watch_turn import WatchTurn
 from gateway.processes.worker_process import Order, WorkerProcess
 from gateway.routing import evidence
+from gateway.valkey import Valkey
 from policies.snapshot import Snapshot
 
 log = logging.getLogger("weighbridge.supervisor")
 
 GRACE_S = 30
 _RESTART_AFTER_S = 0.5
+_VALKEY_WAIT_S = 1.0
 
 
 class StateInUse(OSError):
@@ -65,8 +68,8 @@ async def supervise(config: Config, listener: socket.socket, workers: int, first
         runtime.metrics.mkdir()
         runtime.spools.mkdir(exist_ok=True)
         valkey = EmbeddedValkey(runtime.valkey_socket)
-        watch = WatchKeeper(_own_url(listener))
         stack.push_async_callback(valkey.stop)
+        watch = WatchKeeper(_own_url(listener), _watch_turn(config, stack))
 
         async def prepare(config: Config) -> None:
             if (config.cache.enabled or config.keys is not None) and config.cache.url is None:
@@ -100,6 +103,15 @@ def _own_url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _watch_turn(config: Config, stack: AsyncExitStack) -> WatchTurn | None:
+    """None for a gateway that shares no Valkey."""
+    if config.cache.url is None:
+        return None
+    valkey = Valkey(config.cache.url, connect_s=_VALKEY_WAIT_S, reply_s=_VALKEY_WAIT_S)
+    stack.push_async_callback(valkey.close)
+    return WatchTurn(valkey)
 
 
 def _keeper(database: Path, runtime: Runtime, shared_valkey: str | None) -> AbstractAsyncContextManager[None]:

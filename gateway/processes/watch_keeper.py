@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from gateway.config import Config
 from gateway.config.watching import Watch
+from gateway.processes.watch_turn import ASK_EVERY_S, WatchTurn
+from gateway.valkey import ValkeyError
 
 log = logging.getLogger("weighbridge.watch")
 
@@ -26,10 +28,15 @@ class _Wanted:
 
 
 class WatchKeeper:
-    """``url`` is the gateway's own, without a path. It asks as any client does, at the lowest priority."""
+    """``url`` is the gateway's own, without a path. It asks as any client does, at the lowest priority.
 
-    def __init__(self, url: str) -> None:
+    ``turn``: watches only while it is this gateway's; None where there are no others.
+    """
+
+    def __init__(self, url: str, turn: WatchTurn | None) -> None:
         self._url = url
+        self._turn = turn
+        self._is_its_turn = turn is None
         self._wanted: _Wanted | None = None
         self._changed = asyncio.Event()
 
@@ -46,7 +53,7 @@ class WatchKeeper:
         """Until it is cancelled; the process has ended then."""
         while True:
             self._changed.clear()
-            if self._wanted is None:
+            if self._wanted is None or not self._is_its_turn:
                 await self._changed.wait()
                 continue
             process = await self._started(self._wanted)
@@ -60,6 +67,24 @@ class WatchKeeper:
                     async with asyncio.timeout(_AGAIN_AFTER_S):
                         await self._changed.wait()
 
+    async def take_turns(self) -> None:
+        """Until it is cancelled. While Valkey is away everybody goes on as before."""
+        while self._turn is not None:
+            try:
+                its_turn = self._wanted is not None and await self._turn.asked()
+            except ValkeyError as error:
+                log.warning("nobody says whose turn it is to watch", extra={"reason": str(error)})
+            else:
+                if its_turn != self._is_its_turn:
+                    self._is_its_turn = its_turn
+                    self._changed.set()
+            await asyncio.sleep(ASK_EVERY_S)
+
+    async def give_turn_back(self) -> None:
+        if self._turn is not None and self._is_its_turn:
+            with suppress(ValkeyError):  # it ends by itself
+                await self._turn.given_back()
+
     async def _started(self, wanted: _Wanted) -> Process:
         env = {**os.environ, "WEIGHBRIDGE_STATE_DIR": wanted.state_dir}
         env |= {"WEIGHBRIDGE_API_KEY": wanted.api_key} if wanted.api_key else {}
@@ -72,13 +97,15 @@ class WatchKeeper:
 @asynccontextmanager
 async def running(keeper: WatchKeeper) -> AsyncIterator[None]:
     """Watches while the body runs."""
-    task = asyncio.create_task(keeper.run())
+    tasks = asyncio.create_task(keeper.take_turns()), asyncio.create_task(keeper.run())
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await keeper.give_turn_back()
 
 
 async def _first(process: Process, changed: asyncio.Event) -> bool:

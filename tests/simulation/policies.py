@@ -43,6 +43,7 @@ def fall_rows(count: int, seed: int) -> Iterator[Sequence[str]]:
             for by in (0.20, 0.10, 0.05):
                 for history in (500, 2_000):
                     yield fall(Difficulties(name, before), by, count, history, 2_000, seed).row()
+    yield fall(Difficulties("always or never", 1.0), 0.50, count, 50, 2_000, seed).row()  # as in test_watch.py
 
 
 def regret_rows(count: int, seed: int) -> Iterator[Sequence[str]]:
