@@ -38,6 +38,7 @@ from gateway.limiting.ledger_id import ledger_id
 from gateway.limiting.limiter import Limiter
 from gateway.limiting.seeded import Seeded
 from gateway.pipeline.cache import AnswerCache
+from gateway.pipeline.kept_answers import KeptAnswers
 from gateway.pipeline.pipeline import Pipeline
 from gateway.problem import Problem
 from gateway.processes.runtime import Runtime
@@ -165,6 +166,7 @@ def _parts(config: Config, runtime: Runtime, spool: Spool, metrics: Metrics, bef
         reply_s=config.cache.wait_s,
     )
     cache = _cache(config, valkey, metrics)
+    kept = KeptAnswers(cache, config.cache.across)
     shadows = _shadows(config, runtime, spool, observer, fleet)
     admission = _admission(config, runtime, valkey, metrics)
     return _Parts(
@@ -175,7 +177,7 @@ def _parts(config: Config, runtime: Runtime, spool: Spool, metrics: Metrics, bef
         cache=cache,
         valkey=valkey,
         control=ControlClient(runtime),
-        pipeline=Pipeline(router, cache, spool, config.limits, _verifiers(config), shadows, admission),
+        pipeline=Pipeline(router, kept, spool, config.limits, _verifiers(config), shadows, admission),
         keyring=Keyring(runtime.keys_file, config.keys.secret) if config.keys is not None else None,
         seeded=_seeded(config, runtime, valkey, before),
     )

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 WhenUnavailable = Literal["deny", "allow"]
+Across = Literal["none", "whole", "all"]
+"""Which answers are waited for that another worker, or gateway, is making: those that come as a whole, or streams too,
+which then begin only when they are complete there.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,16 @@ class Script:
                 raise
         return await valkey.ask("EVAL", self._text, len(keys), *keys, *args)
 
-    async def run_all(self, valkey: Valkey, calls: Sequence[tuple[Sequence[str], Sequence[str | bytes | int]]]) -> None:
-        """For the price of one round trip. Raises ``ValkeyError``; some may have run then, and others not."""
-        commands = [self._command(keys, args) for keys, args in calls]
+    async def run_all(
+        self,
+        valkey: Valkey,
+        calls: Sequence[tuple[Sequence[str], Sequence[str | bytes | int]]],
+        before: Sequence[Command] = (),
+    ) -> None:
+        """For the price of one round trip, after the commands ``before``. Raises ``ValkeyError``; some may have run
+        then, and others not. May run ``before`` twice.
+        """
+        commands = [*before, *(self._command(keys, args) for keys, args in calls)]
         try:
             await valkey.ask_all(commands)
         except ValkeyError as error:

@@ -8,7 +8,7 @@ from backends.route import Route
 from gateway.config.keys import KeySettings
 from gateway.config.problem import Problem
 from gateway.config.watching import Watch
-from gateway.limits import Limits
+from gateway.limits import Across, Limits
 from policies.policy import Policy
 
 
@@ -29,6 +29,7 @@ class Cache:
     max_entry_bytes: int = 1024 * 1024
     wait_s: float = 0.1
     """For Valkey, which is quick or of no use; a request goes on without it."""
+    across: Across = "whole"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from gateway.config.section import Language, Languages, Name, Seconds, Secret, S
 from gateway.config.storing import StoreSection
 from gateway.config.verifying import VerifySection, long_form
 from gateway.config.watching import WatchSection
-from gateway.limits import WhenUnavailable
+from gateway.limits import Across, WhenUnavailable
 from policies.live import LatencySource
 from policies.policy import Objective, Otherwise, Unmeasured
 from policies.scorecard import Origin
@@ -183,6 +183,7 @@ class CacheSection(Section):
     ttl_s: Seconds | None = Field(default=None, examples=["86400"])
     max_entry_bytes: int | None = Field(default=None, ge=1, examples=["1048576"])
     wait_s: Seconds | None = Field(default=None, examples=["0.1"])
+    across: Across | None = Field(default=None, examples=["all"])
 
 
 class TelemetrySection(Section):

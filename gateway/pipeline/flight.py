@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from backends.backend import Piece
 from backends.route import Route
+from gateway.pipeline.lease import Lease
 from gateway.problem import ClientLeft, Problem
 from policies.verify import Verdict
 
@@ -28,10 +29,16 @@ class Head:
 
 
 class Flight:
-    """Filled by one writer (``begin``, ``add``, ``end`` or ``fail``), read by many ``Reader``s."""
+    """Filled by one writer (``begin``, ``add``, ``end`` or ``fail``), read by many ``Reader``s.
 
-    def __init__(self, work: "asyncio.Task[None] | None" = None) -> None:
-        self.task = work
+    ``elsewhere``: the answer is being made by another worker; this only waits for it.
+    """
+
+    def __init__(self, *, elsewhere: bool = False) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self.elsewhere = elsewhere
+        self.lease: Lease | None = None
+        """What others are kept waiting by; of a flight elsewhere, what it left to whoever makes the answer now."""
         self.head: Head | None = None
         self.pieces: list[bytes] = []
         self.done = False
@@ -53,6 +60,13 @@ class Flight:
         self.problem = problem
         self.done = True
         self._wake()
+
+    def give(self, head: Head, pieces: list[bytes], cost_nanousd: int) -> None:
+        """A whole answer at once."""
+        self.begin(head)
+        self.pieces = pieces
+        self.cost_nanousd = cost_nanousd
+        self.end()
 
     def join(self) -> "Reader":
         self.readers += 1

@@ -5,9 +5,10 @@ import time
 
 from backends.backend import TRACE_HEADERS
 from backends.route import Route
+from gateway.limits import Across
 from gateway.pipeline import cache as answers
 from gateway.pipeline.adapt import adapted
-from gateway.pipeline.cache import AnswerCache, CacheScope, Entry
+from gateway.pipeline.cache import NOTHING, AnswerCache, CacheScope, Entry, Found
 from gateway.pipeline.cache_control import CacheControl
 from gateway.pipeline.flight import Flight
 from gateway.pipeline.passage import Asked, Trip
@@ -18,8 +19,9 @@ from policies.verify import Verification
 class KeptAnswers:
     """Without a ``cache`` nothing has a key."""
 
-    def __init__(self, cache: AnswerCache | None) -> None:
+    def __init__(self, cache: AnswerCache | None, across: Across = "whole") -> None:
         self._cache = cache
+        self._across = across
 
     def key(self, asked: Asked, route: Route, verify: Verification | None) -> str | None:
         if self._cache is None or asked.cache.bypass:
@@ -30,19 +32,24 @@ class KeptAnswers:
         scope = CacheScope(asked.tenant, route.name, route.revision.id, call.wire, headers, asked.form, mode)
         return answers.key(scope, call.fields)
 
-    async def find(self, key: str, control: CacheControl) -> Entry | None:
-        assert self._cache is not None
-        entry = await self._cache.get(key)
-        if entry is not None and control.max_age_s is not None and time.time() - entry.at > control.max_age_s:
-            return None
-        return entry
+    async def look_up(self, trip: Trip) -> Found:
+        """In one round trip. Must be given back: ``Found.lease``."""
+        if self._cache is None or trip.key is None or not trip.asked.cache.read:
+            return NOTHING
+        if self._is_waited_for(trip):
+            found = await self._cache.look_up(trip.key, trip.asked.id)
+        else:
+            found = Found(await self._cache.get(trip.key))
+        return NOTHING if found.entry is not None and _is_too_old(found.entry, trip.asked.cache) else found
 
-    async def find_further(self, trip: Trip, rule: Verification) -> tuple[Route, Entry] | None:
-        """What passed verification was perhaps not the first route's answer."""
+    async def find_further(self, trip: Trip) -> tuple[Route, Entry] | None:
+        """What passed verification, or what another worker came to, was perhaps not the first route's answer."""
+        assert self._cache is not None
         for route in trip.choice.routes[1:]:
             with contextlib.suppress(Problem):  # the route declines such a request
-                key = self.key(trip.asked, route, rule)
-                if key is not None and (entry := await self.find(key, trip.asked.cache)) is not None:
+                key = self.key(trip.asked, route, trip.choice.verify)
+                entry = await self._cache.get(key) if key is not None else None
+                if entry is not None and not _is_too_old(entry, trip.asked.cache):
                     return route, entry
         return None
 
@@ -56,4 +63,14 @@ class KeptAnswers:
         same = head.route == trip.choice.routes[0]
         key = trip.key if same else self.key(trip.asked, head.route, trip.choice.verify)
         if key is not None:
-            self._cache.put(key, head.content_type, flight.pieces, head.verify)
+            self._cache.put(key, head.content_type, flight.pieces, head.verify, flight.cost_nanousd or 0)
+
+    def _is_waited_for(self, trip: Trip) -> bool:
+        """A stream that is verified comes as late as a whole answer."""
+        if self._across == "whole":
+            return not trip.asked.call.stream or trip.choice.verify is not None
+        return self._across == "all"
+
+
+def _is_too_old(entry: Entry, control: CacheControl) -> bool:
+    return control.max_age_s is not None and time.time() - entry.at > control.max_age_s

@@ -82,16 +82,21 @@ class Passage:
     age_s: int | None = None
 
 
+def give_kept(flight: Flight, route: Route, entry: Entry, call: Call) -> Head:
+    """A kept answer, all at once, for whoever reads the flight."""
+    streamed = entry.content_type.startswith("text/event-stream")
+    head = Head(route, entry.content_type, streamed, dropped_tools(call, route), entry.verify)
+    flight.give(head, [piece.encode() for piece in entry.pieces], entry.cost_nanousd)
+    return head
+
+
 def hit(account: Account, route: Route, entry: Entry, call: Call) -> Passage:
     """The way out of a kept answer, settled at once."""
     flight = Flight()
-    streamed = entry.content_type.startswith("text/event-stream")
-    head = Head(route, entry.content_type, streamed, dropped_tools(call, route), entry.verify)
-    flight.begin(head)
-    flight.pieces = [piece.encode() for piece in entry.pieces]
+    head = give_kept(flight, route, entry, call)
     flight.cost_nanousd = 0
-    flight.end()
-    account.settle(Spent(head.route), outcome="ok", status=200, cache="hit", streamed=head.streamed)
+    spent = Spent(head.route, saved_nanousd=entry.cost_nanousd)
+    account.settle(spent, outcome="ok", status=200, cache="hit", streamed=head.streamed)
     return Passage(account, flight.join(), head, "hit", max(0, int(time.time() - entry.at)))
 
 
@@ -102,10 +107,12 @@ def settle(flight: Flight, trip: Trip, spent: Spent) -> None:
     trip.account.settle(spent, outcome=outcome, status=status, cache=trip.label, streamed=trip.asked.call.stream)
 
 
-def settle_reader(account: Account, problem: Problem | None, head: Head | None = None, *, began: bool = True) -> None:
+def settle_reader(
+    account: Account, problem: Problem | None, head: Head | None = None, *, began: bool = True, saved_nanousd: int = 0
+) -> None:
     """Whoever read along pays nothing: the flight is billed to the request that began it."""
     outcome, status = _outcome(problem, began)
-    spent = Spent(head.route if head else None)
+    spent = Spent(head.route if head else None, saved_nanousd=saved_nanousd if problem is None else 0)
     account.settle(spent, outcome=outcome, status=status, cache="shared", streamed=head is not None and head.streamed)
 
 

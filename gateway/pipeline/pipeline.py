@@ -11,10 +11,12 @@ from gateway.limiting.admission import Admission, Admitting
 from gateway.limits import Limits
 from gateway.pipeline.account import Account, Spent
 from gateway.pipeline.attempts import Attempts
-from gateway.pipeline.cache import AnswerCache
+from gateway.pipeline.cache import NOTHING, Found
 from gateway.pipeline.carrier import Carrier
+from gateway.pipeline.elsewhere import TakeOver, follow
 from gateway.pipeline.flight import Flight
 from gateway.pipeline.kept_answers import KeptAnswers
+from gateway.pipeline.lease import Lease
 from gateway.pipeline.passage import LEFT, Asked, Departure, Passage, Trip, hit, settle, settle_reader
 from gateway.pipeline.session import attributed
 from gateway.problem import ClientLeft, Problem
@@ -33,7 +35,7 @@ class Pipeline:
     def __init__(
         self,
         router: Router,
-        cache: AnswerCache | None,
+        kept: KeptAnswers,
         spool: Spool,
         limits: Limits,
         verifiers: Mapping[Form, Verifier] = MappingProxyType({}),
@@ -41,8 +43,9 @@ class Pipeline:
         admission: Admission | None = None,
     ) -> None:
         self._router = router
-        self._kept = KeptAnswers(cache)
+        self._kept = kept
         self._spool = spool
+        self._limits = limits
         self._carrier = Carrier(Attempts(router.fleet, limits), verifiers)
         self._shadows = shadows
         self._admission = admission
@@ -87,23 +90,27 @@ class Pipeline:
             key=asked.key,
         )
         trip = Trip(asked, choice, account, self._kept.key(asked, choice.routes[0], choice.verify))
-        key = trip.key if asked.cache.read else None
-        entry = await self._kept.find(key, asked.cache) if key is not None else None
-        if admitting is not None:
-            account.hold = await admitting.hold()
-        if key is None:
-            return await self._fly(trip, departure)
-        if entry is not None:
-            return hit(account, choice.routes[0], entry, asked.call)
-        if choice.verify is not None and (found := await self._kept.find_further(trip, choice.verify)) is not None:
-            return hit(account, *found, asked.call)
-        return await self._join_or_fly(trip, key, departure)
+        found = await self._kept.look_up(trip)
+        try:
+            if admitting is not None:
+                account.hold = await admitting.hold()
+            if trip.key is None or not asked.cache.read:
+                return await self._fly(trip, departure)
+            if found.entry is not None:
+                return hit(account, choice.routes[0], found.entry, asked.call)
+            if choice.verify is not None and (further := await self._kept.find_further(trip)) is not None:
+                return hit(account, *further, asked.call)
+            return await self._join_or_fly(trip, trip.key, found, departure)
+        finally:
+            if found.lease is not None:
+                found.lease.give_back()
 
     def close(self, passage: Passage) -> None:
         """The client has everything, or is gone. A flight settles for whom it began; other readers settle here."""
         if passage.cache == "shared":
             flight = passage.reader.flight
-            settle_reader(passage.account, flight.problem if flight.done else LEFT, passage.head)
+            problem = flight.problem if flight.done else LEFT
+            settle_reader(passage.account, problem, passage.head, saved_nanousd=flight.cost_nanousd or 0)
         passage.reader.leave()
 
     async def drain(self) -> None:
@@ -114,29 +121,59 @@ class Pipeline:
         if self._admission is not None:
             await self._admission.close()
 
-    async def _join_or_fly(self, trip: Trip, key: str, departure: Departure) -> Passage:
+    async def _join_or_fly(self, trip: Trip, key: str, found: Found, departure: Departure) -> Passage:
         """Whoever asks what is being answered reads along; when that fails, one of the readers asks again itself."""
         for _ in range(_MAX_FLIGHTS_JOINED):
-            flight = self._flights.get(key)
-            if flight is None or flight.abandoned:
+            flight = self._to_join(trip, key, found)
+            if flight is None:
                 break
+            if found.lease is not None:
+                found.lease.give_back()
             reader = flight.join()
             departure.follow(reader)
             try:
                 return Passage(trip.account, reader, await reader.head(), "shared")
+            except TakeOver:
+                reader.leave()
+                found = Found(lease=flight.lease)
             except Problem as problem:
                 reader.leave()
-                if problem.status < 500 and problem.status != 429:
+                if _would_be_the_same(problem):
                     settle_reader(trip.account, problem, began=False)
                     raise
+                found = NOTHING
             except ClientLeft:
                 settle_reader(trip.account, LEFT, began=False)
                 raise
-        return await self._fly(trip, departure)
+        return await self._fly(trip, departure, found.lease)
 
-    async def _fly(self, trip: Trip, departure: Departure) -> Passage:
+    def _to_join(self, trip: Trip, key: str, found: Found) -> Flight | None:
+        """A flight under way here; one that waits for another worker's, unless this request has the lease by now."""
+        flight = self._flights.get(key)
+        waits_in_vain = flight is not None and flight.elsewhere and found.lease is not None
+        if flight is not None and not flight.done and not flight.abandoned and not waits_in_vain:
+            return flight
+        return self._wait(trip, key, found.holder) if found.holder is not None else None
+
+    def _wait(self, trip: Trip, key: str, holder: str) -> Flight:
+        """For an answer that another worker makes."""
+        flight = Flight(elsewhere=True)
+        flight.task = asyncio.create_task(follow(flight, trip, self._kept, holder, self._limits.total_s))
+        self._background.add(flight.task)
+        flight.task.add_done_callback(lambda task: self._waited(task, flight, key))
+        self._flights[key] = flight
+        return flight
+
+    def _waited(self, task: "asyncio.Task[None]", flight: Flight, key: str) -> None:
+        self._background.discard(task)
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+
+    async def _fly(self, trip: Trip, departure: Departure, lease: Lease | None = None) -> Passage:
         trip.account.open()
         flight = Flight()
+        if lease is not None and lease.take():
+            flight.lease = lease
         flight.task = asyncio.create_task(self._answer(flight, trip))
         self._background.add(flight.task)
         flight.task.add_done_callback(lambda task: self._landed(task, flight, trip))
@@ -147,7 +184,9 @@ class Pipeline:
         return Passage(trip.account, reader, await reader.head(), trip.label)
 
     async def _answer(self, flight: Flight, trip: Trip) -> None:
-        spent = Spent(onward=trip.account.observation.onward)
+        hold = trip.account.hold
+        most_content = hold.most_content if hold is not None else None
+        spent = Spent(onward=trip.account.observation.onward, most_content=most_content)
         problem: Problem | None = Problem(500, "internal_error", "the gateway failed; its log says why")
         try:
             await self._carrier.carry(flight, trip, spent)
@@ -173,6 +212,8 @@ class Pipeline:
             del self._flights[trip.key]
         flight.cost_nanousd = spent.cost_nanousd
         flight.end(problem)
+        if flight.lease is not None:
+            flight.lease.end(over=problem is None or _would_be_the_same(problem))
         if problem is None and flight.head is not None:
             self._router.answered(trip.choice, flight.head.route)
             self._mirror(trip, flight.head.route)
@@ -183,3 +224,8 @@ class Pipeline:
         if self._shadows is not None and mirror is not None and mirror.route.name != answered.name:
             original = Original(asked.tenant, asked.model, trip.choice.policy, asked.call, asked.traits)
             self._shadows.offer(original, mirror)
+
+
+def _would_be_the_same(problem: Problem) -> bool:
+    """For whoever asks the same again."""
+    return problem.status < 500 and problem.status not in (429, LEFT.status)

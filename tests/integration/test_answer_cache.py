@@ -31,7 +31,7 @@ def _is_right(entry: Entry | None) -> bool:
 
 
 async def was_asked(valkey: Redis) -> bool:
-    return "cmdstat_get" in await valkey.info("commandstats")
+    return "cmdstat_getrange" in await valkey.info("commandstats")
 
 
 async def test_an_answer_is_found_at_once_and_after_it_was_written(valkey: Redis, client: Valkey) -> None:
