@@ -11,6 +11,7 @@ from typing import Any
 from backends.route import Route
 from policies.by_language import goes_by_language, in_language, languages_of
 from policies.dealing import Seat, deal
+from policies.learned import Learning, Pick
 from policies.mirror import Mirror
 from policies.objectives import Figure, order
 from policies.plan import plan
@@ -57,6 +58,8 @@ class CompiledPolicy:
     reserved: frozenset[str] = frozenset()
     """Routes that get what they are dealt, and stand in for no other."""
     mirror: Mirror | None = None
+    learning: Learning | None = None
+    """A request's prompt can change what is decided: whoever can read it should."""
 
     @property
     def asks_session(self) -> bool:
@@ -74,9 +77,13 @@ class CompiledPolicy:
         if not routes and self.otherwise:
             routes = _fitting(self.otherwise, request, available)
             used_otherwise = bool(routes)
+        pick = None
+        if self.learning is not None and routes and not used_otherwise:
+            pick = self.learning.pick(routes, request.prompt)
+            routes = pick.first(routes)
         if request.previous is not None and self.stay(routes, request.previous, used_otherwise).stays:
             routes = tuple(sorted(routes, key=lambda route: route.name != request.previous))
-        return Decision(self, request, available, routes, used_otherwise)
+        return Decision(self, request, available, routes, used_otherwise, pick)
 
     def stay(self, routes: Sequence[Route], previous: str, used_otherwise: bool) -> Stay:
         """Whether a session that ``previous`` answered stays there, though by its figures another may come first."""
@@ -103,10 +110,14 @@ class Decision:
     available: Container[str] | None
     routes: tuple[Route, ...]
     used_otherwise: bool
+    pick: Pick | None = None
+    """What a learned model says of the request; None where the policy has none, or ``otherwise`` decided."""
 
     @property
     def ordered_by(self) -> str:
         """The objective, or the kind of policy, that put ``routes`` in order."""
+        if self.pick is not None and self.pick.route is not None:
+            return "learned"
         policy = self.compiled.policy
         return policy.otherwise if self.used_otherwise else policy.kind_name
 
@@ -123,6 +134,8 @@ class Decision:
         """Why the first route is first, in few words that are the same for many requests."""
         dropped = len(self.compiled.candidates) - len(self.routes)
         told = f"{self.ordered_by} of {len(self.routes)} kept, {dropped} dropped"
+        if self.pick is not None and self.pick.why:
+            return f"{told}; not learned: {self.pick.why}"
         return f"{told}; none qualified" if self.used_otherwise else told
 
     def summary(self) -> str:
@@ -149,13 +162,14 @@ class Decision:
             "evidence": policy.evidence,
             "used_otherwise": self.used_otherwise,
             "request": {
-                **asdict(self.request),
+                **{name: value for name, value in asdict(self.request).items() if name != "prompt"},
                 "needs": sorted(self.request.needs),
                 "draw": f"{self.request.draw:016x}",
             },
             "chosen": self.routes[0].name if self.routes else None,
             "stick": self._explain_stick(),
             "shadow": self._explain_shadow(),
+            "learned": self.pick.explain() if self.pick is not None else None,
             "routes": [self._explain(candidate) for candidate in self._in_order()],
         }
 
@@ -225,15 +239,17 @@ def _compiled(policy: Policy, routes: tuple[Route, ...], evidence: Evidence) -> 
         _candidate(policy, route, figure, figures.get(route.name), evidence) for route, figure in planned.figures
     )
     eligible = {candidate.route.name for candidate in candidates if candidate.eligible}
+    qualified = tuple(candidate.route for candidate in candidates if candidate.qualified)
     return CompiledPolicy(
         policy,
         candidates,
-        tuple(candidate.route for candidate in candidates if candidate.qualified),
+        qualified,
         tuple(route for route, _ in fallback if route.name in eligible - planned.reserved),
         any(route.languages is not None for route in routes),
         seats=planned.seats,
         reserved=planned.reserved,
         mirror=_mirror(policy, routes, evidence),
+        learning=Learning.of(policy.learned, qualified) if policy.learned is not None else None,
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policies.kinds import Kind, Shadow, Stick
+from policies.learned import LearnedModel
 from policies.requirements import PassAt1, Requirement
 from policies.scorecard import Origin
 from policies.verify import Verification
@@ -37,6 +38,8 @@ class Policy:
     shadow: Shadow | None = None
     stick: Stick | None = None
     verify: Verification | None = None
+    learned: LearnedModel | None = None
+    """What may bring another of its routes to the front, by the prompt; beside an objective, and without a stick."""
 
     @property
     def kind_name(self) -> str:

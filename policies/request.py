@@ -1,10 +1,11 @@
 """What a request asks of a route. These requirements are part of every policy and are never waived."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from backends.route import Capability, Route
+from policies.learned import Prompt
 from policies.requirements import Finding, listed
 
 
@@ -22,6 +23,8 @@ class RequestTraits:
     """64 bits, the same for all requests of a session: where it is dealt out by share, this is its place."""
     previous: str | None = None
     """The route that answered its session last, where the policy asks."""
+    prompt: Prompt | None = field(default=None, repr=False)
+    """What learned routing goes by, where the policy asks."""
 
     @property
     def tokens(self) -> int:

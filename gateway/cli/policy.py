@@ -13,6 +13,7 @@ from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from gateway.cli.gateway_client import base_url_option, get_json, post_json
 from gateway.cli.policy_simulate import simulate_command
 from gateway.cli.policy_text import explanation_lines
+from gateway.cli.policy_train import train_command
 from gateway.cli.table import wrapped
 from gateway.config import ConfigError, load_config
 from gateway.config.names import did_you_mean
@@ -112,6 +113,7 @@ def published(routes: tuple[str, ...], base_url: str, as_json: bool) -> None:
 
 
 command.add_command(simulate_command, "simulate")
+command.add_command(train_command, "train")
 
 
 def _offline(

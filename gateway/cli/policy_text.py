@@ -28,6 +28,8 @@ def explanation_lines(explanation: dict[str, Any]) -> Iterator[str]:
         yield f"no route keeps every requirement, so requirements on evidence are waived: {otherwise}"
     if (stick := explanation["stick"]) is not None and stick["reason"] is not None:
         yield wrapped(f"within its session: {stick['reason']}", "", "  ")
+    if (learned := explanation.get("learned")) is not None:
+        yield wrapped(f"learned: {learned['reason']}", "", "  ")
     if (shadow := explanation["shadow"]) is not None:
         yield wrapped(f"shadow: {shadow['reason']}", "", "  ")
     for route in explanation["routes"]:

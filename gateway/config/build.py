@@ -13,6 +13,7 @@ from backends.price import Price, nano
 from backends.route import Revision, Route
 from gateway.config import build_kinds
 from gateway.config.config import Cache, Server, Telemetry
+from gateway.config.learned import learned_model
 from gateway.config.schema import (
     CacheSection,
     ConfigSection,
@@ -81,16 +82,17 @@ def replica_base(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
-def policies(section: ConfigSection) -> dict[str, Policy]:
+def policies(section: ConfigSection, directory: Path) -> dict[str, Policy]:
     """Without a `policies:` key there is one, `auto`: the cheapest route, unless the file uses its name otherwise."""
     if section.policies is not None:
-        return {name: policy(name, part) for name, part in section.policies.items()}
+        return {name: policy(name, part, directory) for name, part in section.policies.items()}
     if IMPLICIT_POLICY in section.routes or IMPLICIT_POLICY in section.aliases:
         return {}
     return {IMPLICIT_POLICY: Policy(IMPLICIT_POLICY)}
 
 
-def policy(name: str, section: PolicySection) -> Policy:
+def policy(name: str, section: PolicySection, directory: Path) -> Policy:
+    """Raises InvalidModel."""
     weights: dict[Measure, float] = _given(section.weights)
     return Policy(
         name,
@@ -104,6 +106,7 @@ def policy(name: str, section: PolicySection) -> Policy:
         shadow=build_kinds.shadow(section.shadow),
         stick=build_kinds.stick(section),
         verify=verification(section.verify, best_first=section.objective == "most_accurate"),
+        learned=learned_model(section.learned, directory) if section.learned is not None else None,
     )
 
 

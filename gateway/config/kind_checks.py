@@ -17,6 +17,10 @@ def check_kind(at: Location, policy: PolicySection, routes: Mapping[str, object]
         yield (*at, key), f"'{given[0]}' has said already how routes are picked", f"keep one of {', '.join(given)}"
     if given and policy.stick is not None:
         yield (*at, "stick"), f"belongs to a policy with an objective, not to '{given[0]}'", "remove it"
+    if given and policy.learned is not None:
+        yield (*at, "learned"), f"belongs to a policy with an objective, not to '{given[0]}'", "remove it"
+    if policy.stick is not None and policy.learned is not None:
+        yield (*at, "stick"), "has nothing to hold: what is learned decides by how a conversation began", "remove it"
     yield from _check_names(at, policy, routes)
     if policy.weighted is not None and not any(policy.weighted.values()):
         yield (*at, "weighted"), "no route has a weight above 0", "write for example `weighted: {large: 90, small: 10}`"

@@ -18,6 +18,7 @@ from gateway.config.schema import ConfigSection
 from gateway.config.source import Source, read
 from gateway.config.storing import store_url
 from gateway.config.watching import watch
+from policies.learned_model import InvalidModel
 
 _MAX_BYTES = 1024 * 1024
 
@@ -69,7 +70,10 @@ def parse_config(text: str, path: str | Path, env: Mapping[str, str] = os.enviro
 def _built(text: str, source: Source, section: ConfigSection, env: Mapping[str, str]) -> Config:
     path = Path(source.file)
     routes = {name: build.route(name, part, path.parent) for name, part in section.routes.items()}
-    policies = build.policies(section)
+    try:
+        policies = build.policies(section, path.parent)
+    except InvalidModel as error:  # it was another one when the sections were checked
+        raise ConfigError((source.problem(("policies",), str(error), "try again"),)) from error
     _report(source, check_policies(policies, routes))
     if source.problems:
         raise ConfigError(_sorted(source))
@@ -90,6 +94,7 @@ def _built(text: str, source: Source, section: ConfigSection, env: Mapping[str, 
         api_key=section.api_key.get_secret_value() if section.api_key else None,
         store_url=store_url(section.store),
         keys=key_settings(section.keys),
+        keep_days=section.ledger.keep_days,
         warnings=tuple(source.problem(*warning) for warning in check_prices(section, policies)),
     )
 

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from backends.route import Capability, Residency, UnsupportedTools
 from gateway.config.keys import KeysSection
 from gateway.config.kinds import CanarySection, Parts, ShadowSection, StickSection
+from gateway.config.learned import LearnedSection, of_path
 from gateway.config.presets import PresetName, with_preset
 from gateway.config.problem import Location
 from gateway.config.section import Language, Languages, Name, Seconds, Secret, Section, Text, Usd, Weight, Words, listed
@@ -40,6 +41,7 @@ FimName = Literal[
     "codegemma",
 ]
 Verify = Annotated[VerifySection, BeforeValidator(long_form)]
+Learned = Annotated[LearnedSection, BeforeValidator(of_path)]
 Capabilities = Annotated[list[Capability], BeforeValidator(listed), Field(min_length=1)]
 
 
@@ -152,6 +154,7 @@ class PolicySection(Section):
     shadow: ShadowSection | None = Field(default=None, examples=["{to: small, share: 0.05, usd_per_day: 1}"])
     stick: StickSection | None = Field(default=None, examples=["{margin: 0.05}"])
     verify: Verify | None = Field(default=None, examples=["examples"])
+    learned: Learned | None = Field(default=None, examples=["learned.json"])
 
     @model_validator(mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from backends.route import Route
 from gateway.fleet.fleet import Fleet
 from gateway.keys.key import VirtualKey
 from gateway.problem import Problem
+from gateway.routing.opening import prompt_of
 from gateway.routing.request_language import language_of
 from gateway.routing.sticky import Sessions, draw_of, place_of, place_of_session
 from policies.decide import CompiledPolicy, Decision, compile_policy
@@ -93,6 +94,8 @@ class Router:
         if name in self._fleet.routes:
             return Choice(PINNED, (_able(self._fleet.routes[name], traits),), traits.language)
         compiled = self._policy(name)
+        if compiled.learning is not None:
+            traits = replace(traits, prompt=prompt_of(call, traits))
         traits = _with_language(compiled, traits, call)
         place = place_of(call) if compiled.asks_session else None
         if place is not None:
