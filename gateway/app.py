@@ -113,6 +113,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,  # it would go where the Host header says
         lifespan=partial(_lifespan, parts=parts, replaces=before is not None),
         middleware=[Middleware(gate), Middleware(NoWebSocket)],
         exception_handlers={

@@ -22,3 +22,5 @@ class Limits:
     total_s: float = 900.0
     when_unavailable: WhenUnavailable = "deny"
     """What becomes of a limited key's requests while Valkey does not say whether they are within its limits."""
+    media_hosts: tuple[str, ...] = ()
+    """Whose media a request may link to: `example.com`, `*.example.com`, or `*`: any host outside the house."""

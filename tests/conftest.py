@@ -12,6 +12,7 @@ settings.load_profile("weighbridge")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
+    "tests.fixtures.canary",
     "tests.fixtures.upstream",
     "tests.fixtures.full",
     "tests.fixtures.gateway",

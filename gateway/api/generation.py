@@ -3,10 +3,13 @@
 import asyncio
 import logging
 import re
+from collections.abc import Sequence
 
 import msgspec
 
 from backends.backend import TRACE_HEADERS, Call
+from gateway.api.addresses import check_addresses
+from gateway.api.counts import check_counts
 from gateway.api.http import Headers, Receive, Scope, Send, header, read_body, respond
 from gateway.api.keep_alive import KeepAlive
 from gateway.api.wire import ClientWire
@@ -49,7 +52,7 @@ class Generation:
         try:
             body = await read_body(scope, receive, self._limits.max_body_bytes, self._limits.receive_s)
             observation.received(scope["weighbridge.tenant"], body)
-            asked = parse(self._wire, scope, body)
+            asked = parse(self._wire, scope, body, self._limits.media_hosts)
             request_id = asked.id
             alive = KeepAlive(scope, send, self._wire.keep_alive, self._limits.keep_alive_s)
             if asked.call.stream and self._wire.keep_alive:
@@ -96,15 +99,22 @@ class Generation:
         return headers_of(standing, self._wire.name) if standing is not None else []
 
 
-def parse(wire: ClientWire, scope: Scope, body: bytes) -> Asked:
+def parse(wire: ClientWire, scope: Scope, body: bytes, media_hosts: Sequence[str] = ()) -> Asked:
     """Just enough of the body to travel on; the rest stays as it came. Raises ``Problem`` 400."""
     try:
         fields = _decode_fields(body)
-        model = msgspec.json.decode(fields["model"], type=str)
-    except KeyError as error:
-        raise Problem(400, "missing_model", "the request names no 'model'", param="model") from error
+        if "model" not in fields:
+            raise Problem(400, "missing_model", "the request names no 'model'", param="model")
+        check_counts(fields)
+        check_addresses(fields, body, media_hosts)
+        return _asked(wire, scope, body, fields)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Problem(400, "invalid_json", f"the request's body is not JSON of this endpoint: {error}") from error
+
+
+def _asked(wire: ClientWire, scope: Scope, body: bytes, fields: dict[str, msgspec.Raw]) -> Asked:
+    """Raises ``msgspec.DecodeError``, also for a number that no machine has room for."""
+    model = msgspec.json.decode(fields["model"], type=str)
     stream = _is(fields, "stream", True)
     wanted = _TRACE_HEADERS + wire.forwarded
     headers = {name.decode(): value for name in wanted if (value := header(scope, name)) is not None}

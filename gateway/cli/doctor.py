@@ -21,6 +21,7 @@ from gateway.cli.doctor_sandbox import languages, sandboxes
 from gateway.cli.failure import MissingFailure
 from gateway.cli.table import columns
 from gateway.processes.embedded_valkey import EmbeddedValkey
+from gateway.processes.startup_code import package_folders, unknown_startup_code
 
 _MIN_PYTHON = (3, 11)
 _MIN_FREE_GIB = 4
@@ -51,6 +52,12 @@ def command(as_json: bool) -> None:
 def _python() -> Check:
     found = f"{platform.python_version()} ({sys.executable})"
     return Check("python", sys.version_info >= _MIN_PYTHON, found, "install Python 3.11 or newer")
+
+
+def _startup_code() -> Check:
+    unknown = [str(file) for file in unknown_startup_code(package_folders())]
+    fix = "read it; if nothing that you know has put it there, make the environment anew and change every key"
+    return Check("start-up code", not unknown, ", ".join(unknown) or "none that is unknown", fix)
 
 
 def _valkey() -> Check:
@@ -109,4 +116,4 @@ def _machine() -> list[Check]:
     return [_valkey(), _processor(), _memory(), _vllm()]
 
 
-CHECKS: tuple[Callable[[], list[Check]], ...] = (lambda: [_python()], sandboxes, languages, _machine)
+CHECKS: tuple[Callable[[], list[Check]], ...] = (lambda: [_python(), _startup_code()], sandboxes, languages, _machine)

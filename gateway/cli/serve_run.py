@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import logging
 import socket
 from pathlib import Path
 
@@ -9,14 +10,19 @@ import click
 
 from gateway.cli.failure import ConfigFailure, MissingFailure
 from gateway.config import Config, ConfigError, is_loopback, load_config
+from gateway.processes.startup_code import package_folders, unknown_startup_code
 from gateway.processes.supervisor import Address, StateInUse, listen, supervise
 from gateway.processes.worker_process import WorkerProcess
 from gateway.telemetry import logs
+
+log = logging.getLogger("weighbridge.serve")
 
 
 def serve(first: WorkerProcess, path: Path, host: str | None, port: int | None, workers: int | None) -> None:
     """Until SIGTERM or Ctrl-C. Raises ``ConfigFailure``, ``MissingFailure``."""
     logs.configure()
+    for file in unknown_startup_code(package_folders()):
+        log.warning("unknown code runs whenever Python starts: see `weighbridge doctor`", extra={"file": str(file)})
     config = _config(path)
     address = Address(host or config.server.host, config.server.port if port is None else port)
     if config.api_key is None and not is_loopback(address.host):

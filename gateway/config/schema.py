@@ -42,6 +42,7 @@ FimName = Literal[
 ]
 Verify = Annotated[VerifySection, BeforeValidator(long_form)]
 Learned = Annotated[LearnedSection, BeforeValidator(of_path)]
+MediaHost = Annotated[str, Field(pattern=r"^(\*|(\*\.)?[a-z0-9][a-z0-9.-]*)$")]
 Capabilities = Annotated[list[Capability], BeforeValidator(listed), Field(min_length=1)]
 
 
@@ -178,6 +179,7 @@ class LimitsSection(Section):
     keep_alive_s: Seconds | None = Field(default=None, examples=["15"])
     total_s: Seconds | None = Field(default=None, examples=["900"])
     when_unavailable: WhenUnavailable | None = Field(default=None, examples=["deny"])
+    media_hosts: tuple[MediaHost, ...] | None = Field(default=None, examples=["[images.example.com]"])
 
 
 class CacheSection(Section):

@@ -12,6 +12,7 @@ import yaml
 
 from gateway.config.problem import Location, Problem
 
+_SHORTEST_SECRET = 6
 _MAX_VALUES = 10_000
 """Aliases may repeat a part of the file, but not blow it up."""
 _MAX_DEPTH = 20
@@ -32,18 +33,26 @@ class Source:
     values: object = None
     lines: dict[Location, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    filled: dict[str, str] = field(default_factory=dict, repr=False)
+    """What variables hold that the file names: it may be secret, so no problem shows it."""
 
     def problem(self, location: Location, message: str, fix: str) -> Problem:
         """Placed at ``location``, or at the nearest part around it that the file has."""
         line = next(
             (self.lines[location[:end]] for end in range(len(location), -1, -1) if location[:end] in self.lines), 1
         )
-        return Problem(self.file, line, location, message, fix)
+        return Problem(self.file, line, location, self._unfilled(message), self._unfilled(fix))
 
     def report(self, location: Location, message: str, fix: str) -> None:
         """Only the first problem of a place, or within it, is kept: others would follow from it."""
         if all(problem.location[: len(location)] != location for problem in self.problems):
             self.problems.append(self.problem(location, message, fix))
+
+    def _unfilled(self, said: str) -> str:
+        for name, value in self.filled.items():
+            if len(value) >= _SHORTEST_SECRET:
+                said = said.replace(value, f"${{{name}}}")
+        return said
 
 
 def read(text: str, file: str, env: Mapping[str, str]) -> Source:
@@ -129,6 +138,7 @@ class _Reader:
         if name is None:
             self._source.report(at, "'${' without a variable's name", "write ${NAME}, or $${ for the two characters")
         elif name in self._env:
+            self._source.filled[name] = self._env[name]
             return self._env[name]
         elif default is not None:
             return default

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from backends.backend import Call
+from gateway.problem import Problem
 
 _ABOUT_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 _ADDITIONAL = "additional_tools"
@@ -46,7 +47,7 @@ def with_only(call: Call, taken: frozenset[str]) -> Mapping[str, msgspec.Raw]:
 
 
 def _listed(fields: Mapping[str, msgspec.Raw]) -> Sequence[Any]:
-    tools = msgspec.json.decode(fields["tools"]) if "tools" in fields else ()
+    tools = _read(fields["tools"]) if "tools" in fields else ()
     return tools if isinstance(tools, list) else ()
 
 
@@ -60,7 +61,7 @@ def _adding(call: Call) -> Iterable[tuple[int, dict[str, Any]]]:
     except (msgspec.DecodeError, RecursionError):
         return  # a text that mentions them
     for place, raw in enumerate(items):
-        item = msgspec.json.decode(raw) if _MARK in bytes(raw) else None
+        item = _read(raw) if _MARK in bytes(raw) else None
         if isinstance(item, dict) and item.get("type") == _ADDITIONAL and isinstance(item.get("tools"), list):
             yield place, item
 
@@ -78,7 +79,7 @@ def _of(tools: Iterable[Any], taken: frozenset[str]) -> list[Any]:
 
 
 def _is_of_dropped(choice: msgspec.Raw, offered: Iterable[Any], kept: Iterable[Any], taken: frozenset[str]) -> bool:
-    chosen = msgspec.json.decode(choice)
+    chosen = _read(choice)
     if not isinstance(chosen, dict):
         return False
     names = {_name(tool) for tool in offered} - {_name(tool) for tool in kept}
@@ -99,6 +100,14 @@ def _name(tool: Any) -> str | None:
     inner = tool.get(str(tool.get("type")))
     name = inner.get("name") if isinstance(inner, dict) else tool.get("name")
     return name if isinstance(name, str) else None
+
+
+def _read(raw: msgspec.Raw) -> Any:
+    """Raises ``Problem`` 400 for a number that no machine has room for."""
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.ValidationError as error:
+        raise Problem(400, "invalid_json", f"the request's tools cannot be read: {error}", param="tools") from error
 
 
 def _raw(value: object) -> msgspec.Raw:

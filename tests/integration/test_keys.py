@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.fixtures.canary import PROMPT
 from tests.fixtures.gateway import Gateway, start_gateway
 from tests.fixtures.keys import ADMIN_KEY, KEYS, OWN_KEY, Admin, Ask, asking, shared_valkey, with_keys
 from tests.fixtures.upstream import Upstream
@@ -22,7 +23,7 @@ def keyed_gateway(upstream_server: Upstream, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def keyed(keyed_gateway: Gateway, upstream: Upstream, request: pytest.FixtureRequest) -> Gateway:
-    keyed_gateway.topic = f"{request.node.name}: "
+    keyed_gateway.topic = f"{request.node.name} {PROMPT}: "
     return keyed_gateway
 
 
