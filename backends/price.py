@@ -29,12 +29,16 @@ class Price:
     long_from: int | None = None
     """A request with more input tokens than this costs ``long``, as a whole."""
     long: "Price | None" = None
+    gpus: int = 0
+    """That each replica has, where tokens are a share of what those cost: they cost it idle, too."""
+    gpu_hour: int = 0
+    """What one of them costs an hour, in nano-dollars."""
 
     @classmethod
     def per_gpu_hour(cls, gpu_hour_usd: Decimal, gpus: int, tokens_per_second: Decimal) -> "Price":
         """A token's share of the GPUs' hourly bill at a stated throughput (tokens in plus tokens out a second)."""
         per_million = gpu_hour_usd * gpus * _MILLION / (tokens_per_second * 3600)
-        return cls(input=nano(per_million), output=nano(per_million))
+        return cls(input=nano(per_million), output=nano(per_million), gpus=gpus, gpu_hour=nano(gpu_hour_usd))
 
     def cost(self, usage: Usage) -> int:
         """What ``usage`` costs, in nano-dollars, rounded half up once, over the whole."""

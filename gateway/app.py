@@ -27,6 +27,7 @@ from gateway.api.keys import keys_api
 from gateway.api.models import models_api
 from gateway.api.no_websocket import NoWebSocket
 from gateway.api.policies import policies_api
+from gateway.api.spend import spend_api
 from gateway.api.stored_responses import stored_responses_api
 from gateway.api.watch import watch_api
 from gateway.config import Config
@@ -148,6 +149,7 @@ def create_app(
     app.include_router(policies_api(parts.router))
     app.include_router(stored_responses_api(parts.fleet))
     app.include_router(control_api(parts.control, config.limits))
+    app.include_router(spend_api(parts.control))
     app.include_router(watch_api(parts.router, parts.control, config.limits))
     if parts.keyring is not None:
         app.include_router(keys_api(parts.control, parts.keyring, parts.router, config.limits))

@@ -75,26 +75,26 @@ def control_api(control: ControlClient, limits: Limits) -> APIRouter:
     @api.post("/v1/feedback")
     async def add_feedback(request: Request) -> Response:
         body = await read_body(request.scope, request.receive, limits.max_body_bytes, limits.receive_s)
-        return await control.forward("POST", f"/v1/feedback?{urlencode(_of_tenant(request))}", body)
+        return await control.forward("POST", f"/v1/feedback?{urlencode(of_tenant(request))}", body)
 
     @api.get("/v1/feedback")
     async def online_scorecards(request: Request) -> Response:
-        return await control.forward("GET", f"/v1/feedback?{urlencode(_of_tenant(request))}")
+        return await control.forward("GET", f"/v1/feedback?{urlencode(of_tenant(request))}")
 
     @api.get("/v1/requests")
     async def list_requests(request: Request, session: _Session, limit: _Limit = 100) -> Response:
-        asked = urlencode({"session": attributed(session), "limit": limit, **_of_tenant(request)})
+        asked = urlencode({"session": attributed(session), "limit": limit, **of_tenant(request)})
         return await control.forward("GET", f"/v1/requests?{asked}")
 
     @api.get("/v1/requests/{request_id}")
     async def get_request(request: Request, request_id: str) -> Response:
         if not request_id.isalnum() or len(request_id) > 64:
             raise Problem(404, "unknown_request", "no request with this id is recorded")
-        return await control.forward("GET", f"/v1/requests/{request_id}?{urlencode(_of_tenant(request))}")
+        return await control.forward("GET", f"/v1/requests/{request_id}?{urlencode(of_tenant(request))}")
 
     return api
 
 
-def _of_tenant(request: Request) -> dict[str, str]:
+def of_tenant(request: Request) -> dict[str, str]:
     """A virtual key sees its tenant's requests, and verdicts on them, and no others."""
     return {"tenant": request.scope["weighbridge.tenant"]} if request.scope["weighbridge.key"] is not None else {}

@@ -32,6 +32,7 @@ _FOR_VIRTUAL_KEYS = frozenset(
         "/v1/models",
         "/v1/requests",
         "/v1/feedback",
+        "/v1/spend",
     )
 )
 _AND_BELOW = ("/v1/models/", "/v1/requests/")

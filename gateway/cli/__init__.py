@@ -21,6 +21,7 @@ _COMMANDS = {
     "feedback": "gateway.cli.feedback",
     "policy": "gateway.cli.policy",
     "keys": "gateway.cli.keys",
+    "spend": "gateway.cli.spend",
     "config": "gateway.cli.config",
     "doctor": "gateway.cli.doctor",
     "sandboxd": "gateway.cli.sandboxd",

@@ -66,5 +66,7 @@ class Config:
     store_url: str | None = field(default=None, repr=False)
     """Postgres's, which may hold a password; None: SQLite in ``state_dir``."""
     keys: KeySettings | None = None
+    keep_days: int | None = None
+    """How long requests have rows of their own; None: for ever."""
     """None: there are no virtual keys."""
     warnings: tuple[Problem, ...] = ()

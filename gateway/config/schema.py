@@ -197,6 +197,10 @@ class TelemetrySection(Section):
     request_log: bool | None = Field(default=None, examples=["false"])
 
 
+class LedgerSection(Section):
+    keep_days: int | None = Field(default=None, ge=1, le=36_500, examples=["90"])
+
+
 class ConfigSection(Section):
     routes: dict[Name, RouteSection] = Field(examples=["{small: {backend: vllm, model: ..., replicas: [...]}}"])
     policies: dict[Name, PolicySection] | None = Field(default=None, examples=["{auto: {objective: cheapest}}"])
@@ -207,6 +211,7 @@ class ConfigSection(Section):
     telemetry: TelemetrySection = Field(default=TelemetrySection(), examples=["{otlp_endpoint: http://127.0.0.1:4318}"])
     store: StoreSection = Field(default=StoreSection(), examples=["{url: ${WEIGHBRIDGE_STORE_URL}}"])
     watch: WatchSection | None = Field(default=None, examples=["{suites: [builtin:python], usd_per_day: 2.00}"])
+    ledger: LedgerSection = Field(default=LedgerSection(), examples=["{keep_days: 90}"])
     state_dir: Text | None = Field(default=None, examples=["/var/lib/weighbridge"])
     sandboxd: Text | None = Field(default=None, examples=["/run/weighbridge/sandboxd.sock"])
     api_key: Secret | None = Field(default=None, examples=["${WEIGHBRIDGE_API_KEY}"])

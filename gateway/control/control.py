@@ -1,5 +1,6 @@
 """The parent's own small API, on a Unix socket: what needs the store. Workers pass requests for it on."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,11 +14,15 @@ from gateway.api import openai_error
 from gateway.control.admissions import admission_routes
 from gateway.control.feedback import feedback_routes
 from gateway.control.keys import key_routes
+from gateway.control.spend import spend_routes
 from gateway.keys.register import Register
 from gateway.ledger.drain import Drain
 from gateway.problem import Problem
 from gateway.store.store import Store
+from gateway.store.trouble import StoreRefused, StoreUnavailable
 from policies.snapshot import InvalidScorecard, Snapshot
+
+log = logging.getLogger("weighbridge.control")
 
 _USAGE = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "cache_write_1h_tokens")
 
@@ -60,9 +65,15 @@ def create_control(
             Route("/v1/requests/{id}", get_request, methods=["GET"]),
             *admission_routes(store, publish),
             *feedback_routes(store, drain),
+            *spend_routes(store, drain),
             *key_routes(register),
         ],
-        exception_handlers={Problem: _refuse},
+        exception_handlers={
+            Problem: _refuse,
+            StoreRefused: _refuse_value,
+            StoreUnavailable: _unavailable,
+            OSError: _unavailable,
+        },
     )
 
 
@@ -79,3 +90,14 @@ async def _refuse(_: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)
     status, headers, body = openai_error.response(problem)
     return Response(body, status, {name.decode(): value.decode() for name, value in headers})
+
+
+async def _refuse_value(request: Request, refused: Exception) -> Response:
+    return await _refuse(request, Problem(400, "invalid_value", f"the store cannot hold this: {refused}"))
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    """The store or a disk does not take it. Which, and why, is for the log."""
+    log.warning("an answer from the store failed", extra={"path": request.url.path, "reason": str(error)})
+    message = "the gateway's store is not available; requests are served and recorded all the same"
+    return await _refuse(request, Problem(503, "store_unavailable", message, retry_after=2))

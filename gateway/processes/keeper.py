@@ -1,17 +1,19 @@
 """The keeper of the store, in the parent process: drains spools, publishes evidence, answers the control API."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import uvicorn
 
 from gateway.admissions.exchange import AdmissionExchange
+from gateway.config import Config
 from gateway.control.control import create_control
 from gateway.keys.exchange import Exchange
 from gateway.keys.register import Register
 from gateway.ledger.drain import Drain
+from gateway.ledger.upkeep import Upkeep
 from gateway.limiting.leases import Sweeper
 from gateway.limiting.ledger_id import ledger_id
 from gateway.limiting.orphans import Orphans
@@ -36,10 +38,12 @@ class _InnerServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def keep(database: Path, runtime: Runtime, shared_valkey: str | None) -> AsyncIterator[None]:
+async def keep(
+    database: Path, runtime: Runtime, shared_valkey: str | None, in_force: Callable[[], Config]
+) -> AsyncIterator[None]:
     """Drains, publishes and answers until it is left; then drains a last time. The workers are gone by then.
 
-    ``shared_valkey`` is the address where other replicas are met.
+    ``shared_valkey`` is the address where other replicas are met; ``in_force`` gives the configuration of the moment.
     """
     store = await Store.open(database)
     live = Window()
@@ -69,6 +73,7 @@ async def keep(database: Path, runtime: Runtime, shared_valkey: str | None) -> A
         asyncio.create_task(drain.watch()),
         asyncio.create_task(register.watch()),
         asyncio.create_task(seeder.watch()),
+        asyncio.create_task(Upkeep(store, in_force).watch()),
         asyncio.create_task(Sweeper(valkey).watch()),
         *([asyncio.create_task(exchange.watch())] if exchange is not None else []),
     ]

@@ -31,7 +31,7 @@ class Reloader:
     def __init__(
         self, config: Config, runtime: Runtime, host: str, prepare: Callable[[Config], Awaitable[None]]
     ) -> None:
-        self._started_with = config
+        self._started_with = self.in_force = config
         self._path = config.path
         self._runtime = runtime
         self._host = host
@@ -68,6 +68,7 @@ class Reloader:
                 raise ConfigError((_keyless(self._path, self._host),))
             await self._prepare(config)
             self._publish(config)
+            self.in_force = config
         except (ConfigError, OSError) as error:
             problems = [str(problem) for problem in error.problems] if isinstance(error, ConfigError) else [str(error)]
             self._count("refused")

@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +87,7 @@ async def supervise(config: Config, listener: socket.socket, workers: int, first
         for hand in hands:
             hand.serve(order, listener)
         team = [asyncio.create_task(_keep_up(hand, order, listener, runtime, stop)) for hand in hands]
-        await stack.enter_async_context(_keeper(database, runtime, config.cache.url))
+        await stack.enter_async_context(_keeper(database, runtime, config.cache.url, lambda: reloader.in_force))
         watching = asyncio.create_task(reloader.watch(hangup))
         async with running(watch):
             await asyncio.wait({watching, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -114,11 +114,13 @@ def _watch_turn(config: Config, stack: AsyncExitStack) -> WatchTurn | None:
     return WatchTurn(valkey)
 
 
-def _keeper(database: Path, runtime: Runtime, shared_valkey: str | None) -> AbstractAsyncContextManager[None]:
+def _keeper(
+    database: Path, runtime: Runtime, shared_valkey: str | None, in_force: Callable[[], Config]
+) -> AbstractAsyncContextManager[None]:
     """The seam behind which SQLAlchemy is loaded: half a second that no request waits for."""
     from gateway.processes.keeper import keep  # noqa: PLC0415
 
-    return keep(database, runtime, shared_valkey)
+    return keep(database, runtime, shared_valkey, in_force)
 
 
 async def _keep_up(

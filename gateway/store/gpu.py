@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, func, literal, select, union_all, update
+from sqlalchemy import ColumnElement, Subquery, delete, func, literal, select, union_all, update
 from sqlalchemy.engine import Connection
 
 from gateway.store import marks
@@ -45,6 +45,12 @@ def meter(connection: Connection, rented: Rented, now: int, *, ending: bool = Fa
         rows = [_row(rented, *part) for part in _hours(until, end)]
         connection.execute(insert(connection, gpu_hours).on_conflict_do_nothing(), rows)
         _set_until(connection, rented.route, end)
+
+
+def give_back(connection: Connection, rented: Rented, now: int) -> None:
+    """The route is gone, and its GPUs from now on are not its own."""
+    meter(connection, rented, now, ending=True)
+    connection.execute(delete(gpu_meters).where(gpu_meters.c.route == rented.route))
 
 
 def idle(connection: Connection, days: Days, by: Sequence[str]) -> list[dict[str, Any]]:

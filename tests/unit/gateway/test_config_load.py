@@ -57,6 +57,7 @@ server: {host: 0.0.0.0, port: 9000, workers: 2}
 limits: {max_body_bytes: 1000, first_token_s: 2.5}
 cache: {url: "valkey://:secret@cache:6379/1", ttl_s: 60, max_entry_bytes: 10, enabled: false}
 telemetry: {otlp_endpoint: "http://collector:4318", capture_content: true, request_log: false}
+ledger: {keep_days: 90}
 state_dir: /var/lib/weighbridge
 api_key: ${WEIGHBRIDGE_API_KEY}
 """
@@ -110,11 +111,12 @@ def test_every_setting_arrives_where_it_belongs(load: Load, tmp_path: Path) -> N
     assert (llama.open_weights, llama.fine_tuning) == (True, True)
     assert llama.languages == {"python", "rust"}
     assert llama.revision.declared == "1.10"
-    assert llama.price == Price(1_204_819_277, 1_204_819_277)
+    assert llama.price == Price(1_204_819_277, 1_204_819_277, gpus=4, gpu_hour=1_800_000_000)
     assert llama.headers == {"x-team": "assistants", "authorization": "Bearer sk-upstream"}
     assert small.price == Price(600_000_000, 2_400_000_000, 60_000_000)
     assert (small.recording, small.prompts) == (str(tmp_path / "small.jsonl"), str(tmp_path / "prompts.jsonl"))
     assert small.model == "small" and small.replicas == ()
+    assert config.keep_days == 90
     assert config.policies == {
         "auto": Policy(
             "auto",
