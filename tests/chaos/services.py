@@ -112,10 +112,11 @@ class Valkey:
 
 
 class Gateway:
-    """``weighbridge serve`` on a port that stays its own, with two workers."""
+    """``weighbridge serve`` on a port that stays its own."""
 
-    def __init__(self, name: str, folder: Path, config: dict[str, Any], env: dict[str, str]) -> None:
+    def __init__(self, name: str, folder: Path, config: dict[str, Any], env: dict[str, str], workers: int = 2) -> None:
         self.name = name
+        self._workers = workers
         self.port = quiet_port()
         self.folder = folder
         self.log = folder / "serve.log"
@@ -137,16 +138,8 @@ class Gateway:
 
     async def _serves(self) -> bool:
         if self.process is None or self.process.poll() is not None:
-            command = [
-                str(_WEIGHBRIDGE),
-                "serve",
-                "--config",
-                str(self.config),
-                "--port",
-                str(self.port),
-                "--workers",
-                "2",
-            ]
+            options = ["--port", str(self.port), "--workers", str(self._workers)]
+            command = [str(_WEIGHBRIDGE), "serve", "--config", str(self.config), *options]
             self.process = started(command, self.log, self._env)
         return await ready(self.url)
 

@@ -1,11 +1,18 @@
 """The gateways' ledgers, read past the gateways: one Postgres for both, or an SQLite file each."""
 
+import asyncio
 import json
+import signal
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
+
+import psycopg
+from psycopg.rows import dict_row
+
+from tests.fixtures.postgres import Postgres
 
 Row = dict[str, Any]
 
@@ -61,3 +68,27 @@ def _sqlite_rows(path: Path) -> Iterable[Row]:
         connection.row_factory = sqlite3.Row
         for row in connection.execute("select * from requests"):
             yield {**dict(row), "attempts": json.loads(row["attempts"] or "[]")}
+
+
+class Database:
+    """One Postgres for both gateways."""
+
+    def __init__(self) -> None:
+        self._server = Postgres()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"store": {"url": self._server.url()}}
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._server.start)
+
+    def die(self) -> None:
+        self._server.stop(signal.SIGKILL)
+
+    def rows(self, states: Sequence[Path]) -> list[Row]:
+        with psycopg.connect(self._server.url(), row_factory=dict_row) as connection:
+            return [{**row, "attempts": row["attempts"] or []} for row in connection.execute("select * from requests")]
+
+    def stop(self) -> None:
+        self._server.close()
