@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from policies.hedge import Hedge
 from policies.kinds import Kind, Shadow, Stick
 from policies.learned import LearnedModel
 from policies.requirements import PassAt1, Requirement
@@ -40,6 +41,7 @@ class Policy:
     verify: Verification | None = None
     learned: LearnedModel | None = None
     """What may bring another of its routes to the front, by the prompt; beside an objective, and without a stick."""
+    hedge: Hedge | None = None
 
     @property
     def kind_name(self) -> str:

@@ -13,6 +13,7 @@ from backends.price import Price, nano
 from backends.route import Revision, Route
 from gateway.config import build_kinds
 from gateway.config.config import Cache, Server, Telemetry
+from gateway.config.hedging import hedge
 from gateway.config.learned import learned_model
 from gateway.config.schema import (
     CacheSection,
@@ -107,6 +108,7 @@ def policy(name: str, section: PolicySection, directory: Path) -> Policy:
         stick=build_kinds.stick(section),
         verify=verification(section.verify, best_first=section.objective == "most_accurate"),
         learned=learned_model(section.learned, directory) if section.learned is not None else None,
+        hedge=hedge(section.hedge),
     )
 
 

@@ -12,6 +12,7 @@ from backends.fim import fault_of
 from backends.recording import Recording, RecordingError
 from backends.route import Route
 from gateway.config.build import replica_base
+from gateway.config.hedging import check_hedge
 from gateway.config.kind_checks import check_kind
 from gateway.config.learned import check_learned
 from gateway.config.names import did_you_mean
@@ -75,6 +76,7 @@ def check_section(section: ConfigSection, directory: Path) -> Iterator[Report]:
         yield from check_kind(("policies", name), policy, section.routes)
         yield from check_verify(("policies", name, "verify"), policy.verify)
         yield from check_learned(("policies", name, "learned"), policy.learned, directory)
+        yield from check_hedge(("policies", name, "hedge"), policy.hedge, policy.verify is not None)
     yield from check_watch(section.watch, directory)
     host = section.server.host
     if host is not None and not is_loopback(host) and section.api_key is None:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from backends.route import Capability, Residency, UnsupportedTools
+from gateway.config.hedging import HedgeSection
 from gateway.config.keys import KeysSection
 from gateway.config.kinds import CanarySection, Parts, ShadowSection, StickSection
 from gateway.config.learned import LearnedSection, of_path
@@ -156,6 +157,7 @@ class PolicySection(Section):
     stick: StickSection | None = Field(default=None, examples=["{margin: 0.05}"])
     verify: Verify | None = Field(default=None, examples=["examples"])
     learned: Learned | None = Field(default=None, examples=["learned.json"])
+    hedge: HedgeSection | None = Field(default=None, examples=["{after: p95}"])
 
     @model_validator(mode="before")
     @classmethod

@@ -12,7 +12,8 @@ class AttemptDetail(msgspec.Struct, frozen=True):
     """One try at one route.
 
     ``outcome``: ``ok``, ``client_left``, the backend's word for its trouble; ``rejected``, where one was held and
-    failed its verification, or ``given_up``, where it would have come too late for that.
+    failed its verification, ``given_up``, where it would have come too late for that, or ``hedged_out``, where
+    another was faster.
     """
 
     route: str

@@ -42,10 +42,11 @@ class Carrier:
         flight.add(held.pieces)
 
     async def _pass_on(self, flight: Flight, trip: Trip, spent: Spent, verify: Verdict | None = None) -> None:
-        started = await self._attempts.start(trip.choice.routes, trip.asked.call, spent)
+        choice, input_tokens = trip.choice, trip.asked.traits.input_tokens_estimate
+        started = await self._attempts.start(choice.routes, trip.asked.call, spent, choice.hedge, input_tokens)
         spent.ttft_ms = trip.account.elapsed_ms
         route = started.place.route
         dropped = dropped_tools(trip.asked.call, route)
         flight.begin(Head(route, started.answer.content_type, started.answer.streamed, dropped, verify))
         flight.add(started.first)
-        await self._attempts.finish(started, spent, trip.asked.traits.input_tokens_estimate, flight.add)
+        await self._attempts.finish(started, spent, input_tokens, flight.add)

@@ -13,6 +13,7 @@ from gateway.routing.opening import prompt_of
 from gateway.routing.request_language import language_of
 from gateway.routing.sticky import Sessions, draw_of, place_of, place_of_session
 from policies.decide import CompiledPolicy, Decision, compile_policy
+from policies.hedge import Hedge
 from policies.latency import goes_by_live, live_verdicts
 from policies.live import LiveTimes
 from policies.mirror import Mirror
@@ -40,6 +41,10 @@ class Choice:
     """Where it is mirrored to, once it is answered."""
     decision: Decision | None = field(default=None, repr=False)
     """None where the client named the route."""
+
+    @property
+    def hedge(self) -> Hedge | None:
+        return self.decision.compiled.policy.hedge if self.decision is not None else None
 
 
 class Router:

@@ -229,7 +229,7 @@ def _client_part(
     operation = names.OPERATIONS.get(wire, names.CHAT)
     span = Span(name=f"{operation} {route.model}", kind=Span.SPAN_KIND_CLIENT)
     where = urlsplit(detail.replica)
-    failed = detail.outcome not in ("ok", "client_left", "rejected", "given_up")
+    failed = detail.outcome not in ("ok", "client_left", "rejected", "given_up", "hedged_out")
     status = 200 if detail.outcome in ("ok", "rejected") else detail.status
     _add(span, {
         names.GEN_AI_OPERATION_NAME: operation,
