@@ -27,9 +27,9 @@ def get_json(base_url: str, path: str, params: Mapping[str, Any] | None = None) 
     return _ask("GET", base_url, path, params=params)
 
 
-def post_json(base_url: str, path: str, content: object) -> Any:
+def post_json(base_url: str, path: str, content: object, params: Mapping[str, Any] | None = None) -> Any:
     """The same for `POST base_url/path`."""
-    return _ask("POST", base_url, path, json=content)
+    return _ask("POST", base_url, path, json=content, params=params)
 
 
 def administer(method: str, base_url: str, path: str, **content: Any) -> Any:

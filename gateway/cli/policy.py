@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TextIO, get_args
 from urllib.parse import quote
 
 import click
@@ -18,6 +18,7 @@ from gateway.cli.table import wrapped
 from gateway.config import ConfigError, load_config
 from gateway.config.names import did_you_mean
 from gateway.config.presets import PRESETS
+from gateway.routing.opening import prompt_of_text
 from gateway.routing.sticky import draw_of, place_of_session
 from policies.decide import decide
 from policies.languages import canonical
@@ -45,6 +46,7 @@ def command() -> None:
     help="Decide for a request that asks for this; may be given several times.",
 )
 @click.option("--session", metavar="ID", help="Decide for the session of this id, where the policy goes by it.")
+@click.option("--prompt", type=click.File(), metavar="FILE", help="Decide for this prompt; - reads standard input.")
 @click.option("--previous", metavar="ROUTE", help="Decide for a session that this route answered last.")
 @click.option(
     "--config",
@@ -55,7 +57,12 @@ def command() -> None:
 @base_url_option
 @click.option("--json", "as_json", is_flag=True, help="Print the explanation as one JSON object.")
 def explain(
-    name: str, config: Path | None, base_url: str, as_json: bool, **asked: str | int | tuple[str, ...] | None
+    name: str,
+    config: Path | None,
+    base_url: str,
+    as_json: bool,
+    prompt: TextIO | None,
+    **asked: str | int | tuple[str, ...] | None,
 ) -> None:
     """Show each route that policy NAME keeps or drops, on which figure and from which run.
 
@@ -63,18 +70,22 @@ def explain(
     code 1 when no route may serve the request.
     """
     params: dict[str, Any] = {key: value for key, value in asked.items() if value not in (None, ())}
+    text = prompt.read() if prompt is not None else None
+    path = f"policies/{quote(name, safe='')}/explain"
     if config is not None:
-        explanation = _offline(config, name, **params)
+        explanation = _offline(config, name, text, **params)
+    elif text is not None:
+        explanation = post_json(base_url, path, {"prompt": text}, params)
     else:
-        explanation = get_json(base_url, f"policies/{quote(name, safe='')}/explain", params)
+        explanation = get_json(base_url, path, params)
     try:
-        text = json.dumps(explanation, indent=2) if as_json else "\n".join(explanation_lines(explanation))
+        shown = json.dumps(explanation, indent=2) if as_json else "\n".join(explanation_lines(explanation))
         chosen = explanation["chosen"]
     except (KeyError, TypeError) as error:
         raise MissingFailure(
             f"{base_url} gave no explanation: is this a Weighbridge gateway of this version?"
         ) from error
-    click.echo(text)
+    click.echo(shown)
     if chosen is None:
         raise Failure(f"no route may serve this under policy '{name}'")
 
@@ -119,6 +130,7 @@ command.add_command(train_command, "train")
 def _offline(
     file: Path,
     name: str,
+    text: str | None,
     language: str | None = None,
     input_tokens: int = 0,
     max_tokens: int | None = None,
@@ -136,6 +148,8 @@ def _offline(
     spoken = canonical(language) if language else None
     draw = draw_of(place_of_session(session)) if session is not None else 0
     traits = RequestTraits(input_tokens, max_tokens, spoken, frozenset(needs), draw, previous)
+    if text is not None:
+        traits = replace(traits, prompt=prompt_of_text(text, traits))
     return decide(policy, config.routes.values(), Snapshot.decode(_PUBLISHED.read_bytes()), traits).explain()
 
 

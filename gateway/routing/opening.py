@@ -38,6 +38,12 @@ def prompt_of(call: Call, traits: RequestTraits) -> Prompt:
     return Prompt(features(text, spoken), spoken)
 
 
+def prompt_of_text(text: str, traits: RequestTraits) -> Prompt:
+    """As of a request that asks just this."""
+    raw = json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")
+    return prompt_of(Call("completions", {"prompt": msgspec.Raw(raw)}, stream=False), traits)
+
+
 def opening_of(call: Call) -> tuple[str, bytes] | None:
     """The last user turn of the opening, and the opening as it came; None where it is not all text, or too long."""
     raw = call.fields.get(_TURNS.get(call.wire, ""))
