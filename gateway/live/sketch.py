@@ -5,6 +5,7 @@ merge into exactly that of both streams together.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from math import ceil, exp, log
 
 ERROR = 0.02
@@ -13,8 +14,8 @@ SHORTEST_MS, LONGEST_MS = 0.01, 1e7
 """Whatever is shorter or longer counts as that; the longest is three hours."""
 
 _LOG_FACTOR = log((1 + ERROR) / (1 - ERROR))
-_FIRST, _LAST = (ceil(log(ms) / _LOG_FACTOR) for ms in (SHORTEST_MS, LONGEST_MS))
-MOST_BUCKETS = _LAST - _FIRST + 1
+FIRST, LAST = (ceil(log(ms) / _LOG_FACTOR) for ms in (SHORTEST_MS, LONGEST_MS))
+MOST_BUCKETS = LAST - FIRST + 1
 
 
 class Sketch:
@@ -22,8 +23,13 @@ class Sketch:
 
     __slots__ = ("_buckets",)
 
-    def __init__(self) -> None:
-        self._buckets: Counter[int] = Counter()
+    def __init__(self, buckets: Mapping[int, int] | None = None) -> None:
+        self._buckets: Counter[int] = Counter(buckets)
+
+    @property
+    def buckets(self) -> Mapping[int, int]:
+        """How many times are in which."""
+        return self._buckets
 
     def __len__(self) -> int:
         """How many buckets it holds, at most ``MOST_BUCKETS``."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gateway.ledger.events import AttemptDetail, Event, Settled
+from gateway.live.exchange import Told
 from gateway.live.sketch import Sketch
 from policies.live import WINDOW_S, LiveTimes
 
@@ -47,22 +48,38 @@ class Window:
                         slots = self._slots.setdefault((attempt.route, attempt.revision), {})
                         slots.setdefault(int(event.at // _SLOT_S), _Slot()).add(attempt, streamed=event.streamed)
 
-    def times(self, now: float) -> tuple[LiveTimes, ...]:
-        """By route and revision; ``now`` in Unix seconds. What is older than the window is forgotten."""
+    def told(self, now: float) -> tuple[Told, ...]:
+        """What other gateways may hear of it, by route and revision; ``now`` in Unix seconds.
+
+        What is older than the window is forgotten.
+        """
         oldest = int(now // _SLOT_S) - _SLOTS + 1
         kept = {
             owner: {number: slot for number, slot in slots.items() if number >= oldest}
             for owner, slots in self._slots.items()
         }
         self._slots = {owner: slots for owner, slots in kept.items() if slots}
-        return tuple(_times(*owner, self._slots[owner].values()) for owner in sorted(self._slots))
+        return tuple(_told(*owner, self._slots[owner].values()) for owner in sorted(self._slots))
 
 
-def _times(route: str, revision: str, slots: Iterable[_Slot]) -> LiveTimes:
+def _told(route: str, revision: str, slots: Iterable[_Slot]) -> Told:
     merged = _Slot()
     for slot in slots:
         merged.merge(slot)
-    first_token, total = merged.first_token, merged.total
+    return Told(route, revision, merged.first_token.buckets, merged.total.buckets)
+
+
+def times(told: Iterable[Told]) -> tuple[LiveTimes, ...]:
+    """Of all together, by route and revision."""
+    merged: dict[tuple[str, str], _Slot] = {}
+    for each in told:
+        slot = _Slot(Sketch(each.first_token), Sketch(each.total))
+        merged.setdefault((each.route, each.revision), _Slot()).merge(slot)
+    return tuple(_times(*owner, merged[owner]) for owner in sorted(merged))
+
+
+def _times(route: str, revision: str, slot: _Slot) -> LiveTimes:
+    first_token, total = slot.first_token, slot.total
     return LiveTimes(
         route,
         revision,

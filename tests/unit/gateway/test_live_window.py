@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ledger.events import AttemptDetail, Opened, Settled
+from gateway.live import window as live
 from gateway.live.sketch import ERROR
 from gateway.live.window import Window
 from policies.live import WINDOW_S, InvalidTimes, LiveTimes, decode_times, encode_times
@@ -29,7 +30,7 @@ def settled(*attempts: AttemptDetail, **more: Any) -> Settled:
 def times(*rows: Settled | Opened, now: float = NOW) -> tuple[LiveTimes, ...]:
     window = Window()
     window.record(rows)
-    return window.times(now)
+    return live.times(window.told(now))
 
 
 def test_a_route_is_timed_by_its_own_attempts() -> None:
@@ -77,8 +78,8 @@ def test_what_is_older_than_the_window_is_forgotten(ago: list[tuple[float, float
 def test_a_route_that_serves_no_more_is_forgotten_altogether() -> None:
     window = Window()
     window.record([settled(attempt())])
-    assert window.times(NOW + WINDOW_S) == ()
-    assert window.times(NOW) == ()
+    assert window.told(NOW + WINDOW_S) == ()
+    assert window.told(NOW) == ()
 
 
 def test_the_file_says_what_was_written() -> None:
