@@ -74,16 +74,16 @@ def bounded(call: Call, routes: Sequence[Route]) -> Call:
     return replace(call, fields={**fields, field: msgspec.Raw(str(most).encode())})
 
 
-def most_content(route: Route, demand: Demand) -> int | None:
-    """The output tokens that are paid by what ``demand`` can come to on this route; None: any number of them.
+def most_content(route: Route, demand: Demand, others_nanousd: int) -> int | None:
+    """The output tokens that are paid by what ``demand`` can come to on this route, less what other answers have cost.
 
-    The input is counted as it is estimated, as it is where an answer is cut.
+    None: any number of them. The input is counted as it is estimated, as it is where an answer is cut.
     """
     of_input, of_output = _dearest(route.price)
     if not of_output or not demand.most_output:
         return None
-    left = _worst(route, demand.most_input, demand.most_output) * _MILLION - demand.input_tokens * of_input
-    return max(demand.most_output, left // of_output)
+    left = _worst(route, demand.most_input, demand.most_output) - others_nanousd
+    return max(0, left * _MILLION - demand.input_tokens * of_input) // of_output
 
 
 def _worst(route: Route, most_input: int, output: int) -> int:

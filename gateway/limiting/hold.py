@@ -66,9 +66,12 @@ class Hold:
         """It has come to nothing."""
         self._end(self, Settlement(self.accounts, self.request_id, self.epoch))
 
-    def most_content(self, route: Route) -> int | None:
-        """How many pieces of this route's answer are paid by what is reserved; None: it is not cut."""
-        return most_content(route, self._demand) if self._hard else None
+    def most_content(self, route: Route, others_nanousd: int) -> int | None:
+        """How many pieces of this route's answer what is reserved pays for; None: it is not cut.
+
+        ``others_nanousd``: what the request's other answers have cost.
+        """
+        return most_content(route, self._demand, others_nanousd) if self._hard else None
 
     def overruns(self, cost_nanousd: int) -> dict[str, int]:
         """Nano-dollars beyond what a `hard` and a `soft` budget had set aside; of several the largest."""

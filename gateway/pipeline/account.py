@@ -49,6 +49,8 @@ class Spent:
     onward: Callable[[Call, Route], Call] = _unchanged
     most_content: Callable[[Route, int], int | None] | None = None
     """See ``Hold.most_content``."""
+    cut_at: int | None = None
+    """The pieces of content after which the answer is cut."""
 
     @property
     def cost_nanousd(self) -> int:
@@ -75,7 +77,8 @@ class Spent:
 def complete_usage(spent: Spent, input_tokens: int) -> None:
     """A count that we made ourselves knows only what came out: what went in is the estimate that was decided on."""
     if spent.usage_source == "estimated" and spent.usage is not None:
-        spent.usage = replace(spent.usage, input_tokens=input_tokens)
+        output = spent.usage.output_tokens if spent.cut_at is None else min(spent.usage.output_tokens, spent.cut_at)
+        spent.usage = replace(spent.usage, input_tokens=input_tokens, output_tokens=output)
 
 
 class Account:

@@ -10,6 +10,7 @@ from gateway.fleet.kept_responses import KeptResponses, continued
 from gateway.limits import Limits
 from gateway.pipeline.account import Spent
 from gateway.pipeline.attempt import Attempt, Place, Started
+from gateway.pipeline.cut import cut_off
 from gateway.pipeline.hedging import Hedging, may_hedge
 from gateway.pipeline.retry import LONGEST_WAIT_S, RetryBudget, backoff_s
 from gateway.pipeline.session import conversation_of
@@ -55,7 +56,7 @@ class Attempts:
 
     async def finish(self, started: Started, spent: Spent, input_tokens: int, deliver: Deliver) -> None:
         """See ``Attempt.finish``."""
-        await self._attempt.finish(started, spent, input_tokens, deliver)
+        await self._attempt.finish(started, spent, input_tokens, cut_off(deliver, started, spent))
 
     async def _start(
         self, places: list[Place], call: Call, spent: Spent, hedge: Hedge | None = None, input_tokens: int = 0

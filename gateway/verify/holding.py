@@ -110,7 +110,7 @@ class Holding:
 
     async def _hold(self, asking: Asking, routes: Sequence[Route], spent: Spent) -> Held:
         """A whole answer. Raises ``Problem``."""
-        own = Spent(onward=spent.onward, attempts=spent.attempts)
+        own = Spent(onward=spent.onward, attempts=spent.attempts, most_content=spent.most_content)
         asking.spent.append(own)
         asks = asking.rule.by == "confidence"
         call = confidence.with_logprobs(asking.call) if asks else asking.call
