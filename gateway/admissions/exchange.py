@@ -21,20 +21,20 @@ _ROWS, _VERSION = "weighbridge:admissions", "weighbridge:admissions:version"
 
 
 class AdmissionExchange:
-    """In the parent process. ``publish`` hands the store's evidence to the workers."""
+    """In the parent process. ``publish`` hands the store's evidence to the workers; ``changed`` says that there is
+    something to tell.
+    """
 
-    def __init__(self, valkey: Valkey, store: Store, publish: Callable[[], Awaitable[object]]) -> None:
+    def __init__(
+        self, valkey: Valkey, store: Store, publish: Callable[[], Awaitable[object]], changed: asyncio.Event
+    ) -> None:
         self._valkey = valkey
         self._store = store
         self._publish = publish
         self._tell_script = Script(Path(__file__).parent / "tell.lua")
         self._decode = msgspec.json.Decoder(Admission).decode
         self._seen: bytes | None = b"never asked"
-        self._changed = asyncio.Event()
-
-    def changed(self) -> None:
-        """There is something to tell."""
-        self._changed.set()
+        self._changed = changed
 
     async def watch(self) -> None:
         """For ever."""

@@ -18,12 +18,25 @@ LOOK_EVERY_S = 0.5
 
 
 def write(path: Path, keys: Iterable[VirtualKey]) -> None:
-    """Whole or not at all, and for this user only."""
+    """Whole or not at all, for this user only, and on disk: it may be all that is kept of a change for a while."""
     unfinished = path.with_suffix(".new")
     file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(file, "wb") as opened:  # noqa: PTH123 (a descriptor)
         opened.write(msgspec.json.encode(list(keys)))
+        opened.flush()
+        os.fsync(file)
     unfinished.replace(path)
+
+
+def read(path: Path) -> list[VirtualKey]:
+    """None where the file is missing or cannot be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[VirtualKey])
+    except FileNotFoundError:
+        return []
+    except (msgspec.DecodeError, OSError):
+        log.exception("the keys of the last start could not be read")
+        return []
 
 
 class Keyring:

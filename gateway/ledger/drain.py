@@ -20,11 +20,14 @@ import msgspec
 from gateway.ledger.events import Event
 from gateway.ledger.spool import PROGRESS_FILE
 from gateway.store import positions
+from gateway.store.outage import Outage
 from gateway.store.store import Store
+from gateway.store.trouble import StoreError, StoreRefused
 
 log = logging.getLogger("weighbridge.ledger")
 
 DRAIN_EVERY_S = 0.2
+AFTER_FAILURE_S = 1.0
 _BATCH_BYTES = 1024 * 1024
 _decode = msgspec.json.Decoder(Event).decode
 
@@ -54,7 +57,8 @@ class Drain:
         self._spools: dict[str, _Spool] = {}
         self._lock = asyncio.Lock()
         self._published: dict[str, int] | None = None
-        self._under_way: asyncio.Task[None] | None = None
+        self._under_way: asyncio.Task[bool] | None = None
+        self._outage = Outage(log, "the ledger waits in the spools: the store does not take it")
 
     async def watch(self) -> None:
         """Drains for ever. What has begun is ended even when this is cancelled, and ``once`` waits for it.
@@ -62,12 +66,25 @@ class Drain:
         A transaction that is cancelled in the middle would leave the store locked.
         """
         while True:
-            self._under_way = asyncio.create_task(self.once())
-            await asyncio.shield(self._under_way)
-            await asyncio.sleep(DRAIN_EVERY_S)
+            self._under_way = asyncio.create_task(self.attempt())
+            well = await asyncio.shield(self._under_way)
+            await asyncio.sleep(DRAIN_EVERY_S if well else AFTER_FAILURE_S)
+
+    async def attempt(self) -> bool:
+        """``once``, where it goes well. What is in the spools waits there otherwise."""
+        try:
+            await self.once()
+        except (StoreError, OSError) as error:
+            self._outage.failed(error)
+            return False
+        except Exception:
+            log.exception("the spools could not be drained")
+            return False
+        self._outage.over()
+        return True
 
     async def once(self) -> None:
-        """Everything that is on disk now."""
+        """Everything that is on disk now. Raises ``StoreError``, ``OSError``."""
         async with self._lock:
             for folder in sorted(self._root.glob("[!.]*")):
                 spool = self._spools.get(folder.name) or await self._begin(folder)
@@ -88,21 +105,35 @@ class Drain:
         segments = (item for spool in self._spools.values() for item in spool.read.items())
         read = {f"{segment.parent.name}/{segment.name}": end for segment, end in segments}
         if read != self._published:
-            self._published = read
             unfinished = self._root / f"{PROGRESS_FILE}.new"
             unfinished.write_bytes(msgspec.json.encode(read))
             unfinished.replace(self._root / PROGRESS_FILE)
+            self._published = read
 
     async def _drain(self, spool: _Spool) -> None:
         segments = sorted(spool.folder.glob("*.jsonl"))
         for number, segment in enumerate(segments, 1):
             for events, end in _batches(segment, spool.read.get(segment, 0)):
-                await self._store.record(spool.folder.name, events, (segment.name, end))
+                await self._record(spool.folder.name, events, (segment.name, end))
                 self._on_recorded(events)
                 spool.read[segment] = end
             if number < len(segments):  # its worker writes to a later one
                 segment.unlink()
                 spool.read.pop(segment, None)
+
+    async def _record(self, spool: str, events: list[Event], read_to: tuple[str, int]) -> None:
+        """One that the store will never take must not hold up all that come after it."""
+        try:
+            await self._store.record(spool, events, read_to)
+            return
+        except StoreRefused:
+            log.exception("the store refuses events of the ledger")
+        for event in events:
+            try:
+                await self._store.record(spool, [event])
+            except StoreRefused as error:
+                log.error("an event is not in the ledger", extra={"request_id": event.id, "reason": str(error)})
+        await self._store.record(spool, [], read_to)
 
     async def _bury(self, spool: _Spool) -> None:
         orphans = await self._store.settle_orphans(spool.folder.name, time.time())
@@ -117,7 +148,10 @@ class Drain:
 
 def _is_orphan(folder: Path) -> bool:
     """Whether the worker that made the spool is gone: it holds the lock as long as it lives."""
-    lock = os.open(folder / "lock", os.O_RDWR)
+    try:
+        lock = os.open(folder / "lock", os.O_RDWR)
+    except FileNotFoundError:
+        return True  # it was being cleared away
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,9 +1,9 @@
 """The keeper of the store, in the parent process: drains spools, publishes evidence, answers the control API."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 
 import uvicorn
 
@@ -20,13 +20,19 @@ from gateway.limiting.orphans import Orphans
 from gateway.limiting.seeder import Seeder
 from gateway.live.publish import publish_live
 from gateway.live.window import Window
+from gateway.processes.published import Published
 from gateway.processes.runtime import Runtime
-from gateway.routing import evidence
+from gateway.store.engine import Where
 from gateway.store.store import Store
+from gateway.store.trouble import StoreError
 from gateway.valkey import Valkey
-from policies.snapshot import Snapshot
+
+log = logging.getLogger("weighbridge.keeper")
+
+Watch = Callable[[], Awaitable[None]]
 
 _VALKEY_WAIT_S = 1.0
+_AFTER_FAILURE_S = 1.0
 
 
 class _InnerServer(uvicorn.Server):
@@ -39,52 +45,66 @@ class _InnerServer(uvicorn.Server):
 
 @asynccontextmanager
 async def keep(
-    database: Path, runtime: Runtime, shared_valkey: str | None, in_force: Callable[[], Config]
+    where: Where, runtime: Runtime, shared_valkey: str | None, in_force: Callable[[], Config]
 ) -> AsyncIterator[None]:
     """Drains, publishes and answers until it is left; then drains a last time. The workers are gone by then.
 
-    ``shared_valkey`` is the address where other replicas are met; ``in_force`` gives the configuration of the moment.
+    ``where`` the store is; while it is away everything waits for it but serving. ``shared_valkey`` is the address where
+    other replicas are met; ``in_force`` gives the configuration of the moment.
     """
-    store = await Store.open(database)
+    ledger = ledger_id(runtime.state)
+    store = Store(where, ledger)
     live = Window()
     address = shared_valkey or f"unix://{runtime.valkey_socket}"
     valkey = Valkey(address, connect_s=_VALKEY_WAIT_S, reply_s=_VALKEY_WAIT_S)
     drain = Drain(runtime.spools, store, live.record, Orphans(valkey, store).settle)
-
-    async def publish() -> Snapshot:
-        snapshot = await store.evidence()
-        evidence.write(runtime.evidence_file, snapshot)
-        if exchange is not None:
-            exchange.changed()
-        return snapshot
-
-    exchange = AdmissionExchange(valkey, store, publish) if shared_valkey is not None else None
-    await publish()
-    seeder = Seeder(valkey, store, drain, ledger_id(runtime.state))
     register = Register(store, runtime.keys_file, Exchange(valkey) if shared_valkey is not None else None)
-    await register.open()
-    app = create_control(store, drain, publish, register)
+    told = asyncio.Event()
+    published = Published(store, runtime.evidence_file, register, told.set)
+    needing_the_store = [
+        drain.watch,
+        Seeder(valkey, store, drain, ledger).watch,
+        Upkeep(store, in_force).watch,
+        published.watch,
+        *([AdmissionExchange(valkey, store, published.evidence, told).watch] if shared_valkey is not None else []),
+    ]
+    app = create_control(store, drain, published.evidence, register)
     server = _InnerServer(
         uvicorn.Config(app, uds=str(runtime.control_socket), log_config=None, access_log=False, lifespan="off")
     )
+    await published.try_to_open()
     serving = asyncio.create_task(server.serve())
-    telling = asyncio.create_task(publish_live(live, runtime.live_file))
     background = [
-        asyncio.create_task(drain.watch()),
-        asyncio.create_task(register.watch()),
-        asyncio.create_task(seeder.watch()),
-        asyncio.create_task(Upkeep(store, in_force).watch()),
-        asyncio.create_task(Sweeper(valkey).watch()),
-        *([asyncio.create_task(exchange.watch())] if exchange is not None else []),
+        asyncio.create_task(publish_live(live, runtime.live_file)),
+        asyncio.create_task(_for_ever(register.watch)),
+        asyncio.create_task(_for_ever(Sweeper(valkey).watch)),
+        asyncio.create_task(_once_open(published, needing_the_store)),
     ]
     try:
         yield
     finally:
         for task in background:
             task.cancel()
-        telling.cancel()
         server.should_exit = True
         await serving
-        await drain.once()
+        if published.is_open:
+            await drain.attempt()
         await store.close()
         await valkey.close()
+
+
+async def _once_open(published: Published, watches: Iterable[Watch]) -> None:
+    await published.open()
+    await asyncio.gather(*map(_for_ever, watches))
+
+
+async def _for_ever(watch: Watch) -> None:
+    """No trouble ends it: it begins anew a moment later."""
+    while True:
+        try:
+            await watch()
+        except (StoreError, OSError) as error:
+            log.debug("the store or a disk has failed: %s", error)  # the drain says it where it lasts
+        except Exception:
+            log.exception("a task of the parent process failed")
+        await asyncio.sleep(_AFTER_FAILURE_S)

@@ -78,7 +78,7 @@ async def supervise(config: Config, listener: socket.socket, workers: int, first
 
         await prepare(config)
         database = config.state_dir / "weighbridge.sqlite3"
-        if not database.exists():
+        if config.store_url is None and not database.exists():
             evidence.write(runtime.evidence_file, Snapshot())  # there is none: the workers need not wait to hear it
             keyring.write(runtime.keys_file, ())
         reloader = Reloader(config, runtime, listener.getsockname()[0], prepare)
@@ -87,7 +87,9 @@ async def supervise(config: Config, listener: socket.socket, workers: int, first
         for hand in hands:
             hand.serve(order, listener)
         team = [asyncio.create_task(_keep_up(hand, order, listener, runtime, stop)) for hand in hands]
-        await stack.enter_async_context(_keeper(database, runtime, config.cache.url, lambda: reloader.in_force))
+        await stack.enter_async_context(
+            _keeper(config.store_url or database, runtime, config.cache.url, lambda: reloader.in_force)
+        )
         watching = asyncio.create_task(reloader.watch(hangup))
         async with running(watch):
             await asyncio.wait({watching, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -115,12 +117,12 @@ def _watch_turn(config: Config, stack: AsyncExitStack) -> WatchTurn | None:
 
 
 def _keeper(
-    database: Path, runtime: Runtime, shared_valkey: str | None, in_force: Callable[[], Config]
+    store: Path | str, runtime: Runtime, shared_valkey: str | None, in_force: Callable[[], Config]
 ) -> AbstractAsyncContextManager[None]:
     """The seam behind which SQLAlchemy is loaded: half a second that no request waits for."""
     from gateway.processes.keeper import keep  # noqa: PLC0415
 
-    return keep(database, runtime, shared_valkey, in_force)
+    return keep(store, runtime, shared_valkey, in_force)
 
 
 async def _keep_up(
