@@ -74,6 +74,8 @@ class Valkey:
 
     async def ask_all(self, commands: list[Command]) -> list[Any]:
         """The replies, for the price of one round trip. Raises ``ValkeyError`` for the first that is an error."""
+        if not commands:
+            return []
         replies = (await self._connected()).send(commands)
         await replies[-1]
         return [_checked(reply.result()) for reply in replies]

@@ -75,6 +75,10 @@ async def test_replies_of_every_kind(valkey: Valkey) -> None:
     assert await valkey.ask_all([("RPUSH", "l", "a", 1), ("LRANGE", "l", 0, -1), ("LLEN", "l")]) == [2, [b"a", b"1"], 2]
 
 
+async def test_no_commands_have_no_replies(valkey: Valkey) -> None:
+    assert await valkey.ask_all([]) == []
+
+
 async def test_an_error_among_many_replies_is_raised_and_harms_no_other(valkey: Valkey) -> None:
     with pytest.raises(ValkeyError, match="wrong number of arguments"):
         await valkey.ask_all([("SET", "a", 1), ("GET",), ("SET", "b", 2), ("NONSENSE",), ("SET", "c", 3)])
