@@ -124,6 +124,7 @@ def create_app(
         },
     )
     app.state.serving = False
+    app.state.stop = parts.pipeline.stop
     app.state.fleet = parts.fleet
     app.state.sessions = parts.router.sessions
     app.state.seeded = parts.seeded

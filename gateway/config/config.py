@@ -17,6 +17,8 @@ class Server:
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
+    grace_s: float = 30.0
+    """For requests under way when the gateway is told to end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,7 @@ class ServerSection(Section):
     host: Text | None = Field(default=None, examples=["127.0.0.1"])
     port: int | None = Field(default=None, ge=0, le=65535, examples=["8080"])
     workers: int | None = Field(default=None, ge=1, le=256, examples=["2"])
+    grace_s: Seconds | None = Field(default=None, examples=["30"])
 
 
 class LimitsSection(Section):

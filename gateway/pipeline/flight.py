@@ -43,6 +43,8 @@ class Flight:
         self.pieces: list[bytes] = []
         self.done = False
         self.problem: Problem | None = None
+        self.stopped: Problem | None = None
+        """Why it is ended although it is still read."""
         self.cost_nanousd: int | None = None
         self.readers = 0
         self._waiters: list[asyncio.Future[None]] = []
@@ -67,6 +69,14 @@ class Flight:
         self.pieces = pieces
         self.cost_nanousd = cost_nanousd
         self.end()
+
+    def stop(self, problem: Problem) -> None:
+        """Ends it with ``problem``, for everyone who reads it."""
+        self.stopped = problem
+        if self.elsewhere:
+            self.end(problem)
+        if self.task is not None:
+            self.task.cancel()
 
     def join(self) -> "Reader":
         self.readers += 1

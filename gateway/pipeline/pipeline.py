@@ -50,7 +50,7 @@ class Pipeline:
         self._shadows = shadows
         self._admission = admission
         self._flights: dict[str, Flight] = {}
-        self._background: set[asyncio.Task[None]] = set()
+        self._under_way: set[Flight] = set()
 
     async def enter(self, asked: Asked, departure: Departure, observation: Observation) -> Passage:
         """Returns when the first content is here. Raises ``Problem``, or ``ClientLeft``.
@@ -117,9 +117,15 @@ class Pipeline:
         """Waits for flights and cache writes under way. What is mirrored is cut short."""
         if self._shadows is not None:
             await self._shadows.close()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        landing = [flight.task for flight in self._under_way if flight.task is not None]
+        await asyncio.gather(*landing, return_exceptions=True)
         if self._admission is not None:
             await self._admission.close()
+
+    def stop(self, problem: Problem) -> None:
+        """Ends every answer under way: streams that have begun with an error event."""
+        for flight in tuple(self._under_way):
+            flight.stop(problem)
 
     async def _join_or_fly(self, trip: Trip, key: str, found: Found, departure: Departure) -> Passage:
         """Whoever asks what is being answered reads along; when that fails, one of the readers asks again itself."""
@@ -159,13 +165,13 @@ class Pipeline:
         """For an answer that another worker makes."""
         flight = Flight(elsewhere=True)
         flight.task = asyncio.create_task(follow(flight, trip, self._kept, holder, self._limits.total_s))
-        self._background.add(flight.task)
-        flight.task.add_done_callback(lambda task: self._waited(task, flight, key))
+        self._under_way.add(flight)
+        flight.task.add_done_callback(lambda _: self._waited(flight, key))
         self._flights[key] = flight
         return flight
 
-    def _waited(self, task: "asyncio.Task[None]", flight: Flight, key: str) -> None:
-        self._background.discard(task)
+    def _waited(self, flight: Flight, key: str) -> None:
+        self._under_way.discard(flight)
         if self._flights.get(key) is flight:
             del self._flights[key]
 
@@ -175,8 +181,8 @@ class Pipeline:
         if lease is not None and lease.take():
             flight.lease = lease
         flight.task = asyncio.create_task(self._answer(flight, trip))
-        self._background.add(flight.task)
-        flight.task.add_done_callback(lambda task: self._landed(task, flight, trip))
+        self._under_way.add(flight)
+        flight.task.add_done_callback(lambda _: self._landed(flight, trip))
         if trip.key is not None and trip.asked.cache.read:
             self._flights[trip.key] = flight
         reader = flight.join()
@@ -195,17 +201,17 @@ class Pipeline:
             problem = stopped
             problem.route = spent.route.name if spent.route is not None else None
         except asyncio.CancelledError:
-            problem = LEFT
+            problem = flight.stopped or LEFT
             raise
         finally:
             self._settle(flight, trip, spent, problem)
         if trip.asked.cache.write:
             self._kept.keep(flight, trip)
 
-    def _landed(self, task: "asyncio.Task[None]", flight: Flight, trip: Trip) -> None:
-        self._background.discard(task)
+    def _landed(self, flight: Flight, trip: Trip) -> None:
+        self._under_way.discard(flight)
         if not flight.done:  # cancelled before its first step: its own end never came
-            self._settle(flight, trip, Spent(), LEFT)
+            self._settle(flight, trip, Spent(), flight.stopped or LEFT)
 
     def _settle(self, flight: Flight, trip: Trip, spent: Spent, problem: Problem | None) -> None:
         if trip.key is not None and self._flights.get(trip.key) is flight:

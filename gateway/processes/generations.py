@@ -5,18 +5,26 @@ A request stays with the application that it came to. One that was replaced ends
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from gateway.api import anthropic_error, openai_error
+from gateway.api.http import respond
 from gateway.config import Config, parse_config
+from gateway.problem import Problem
 from gateway.processes.runtime import Runtime
 
 log = logging.getLogger("weighbridge.reload")
 
 LOOK_EVERY_S = 0.5
+_LOOK_CLOSING_S = 0.05
+_LAST_WORDS_S = 2.0
+_CLOSING = Problem(503, "closing", "This gateway is going down. Ask again: another one, or the next one, will answer.")
+_OPEN_TO_THE_END = frozenset(("/health/live", "/health/ready", "/metrics"))
 
 
 class AcceptedConfig:
@@ -96,14 +104,39 @@ class Generations:
         self._build = build
         self._on_end = on_end
         self._current: Generation | None = None
+        self._alive: set[Generation] = set()
         self._ending: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+        elif self._closing and scope["path"] not in _OPEN_TO_THE_END:
+            await _turn_away(scope, send)
         else:
             assert self._current is not None
             await self._current.serve(scope, receive, send)
+
+    async def close(self, grace_s: float) -> None:
+        """No longer ready from now on: turns new requests away, and waits ``grace_s`` for those under way. What is
+        under way then is ended: streams with an error event.
+        """
+        self._closing = True
+        for generation in self._alive:
+            generation.app.state.serving = False
+        if not await self._quiet(grace_s):
+            for generation in self._alive:
+                generation.app.state.stop(_CLOSING)
+            await self._quiet(_LAST_WORDS_S)
+
+    async def _quiet(self, within_s: float) -> bool:
+        """Whether the last request has ended."""
+        until = time.monotonic() + within_s
+        while any(generation.requests for generation in self._alive):
+            if time.monotonic() > until:
+                return False
+            await asyncio.sleep(_LOOK_CLOSING_S)
+        return True
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """Server and application say to each other that they begin and end, as ASGI's lifespan protocol has it."""
@@ -139,11 +172,24 @@ class Generations:
         await generation.start()
         self._retire()
         self._current = generation
+        self._alive.add(generation)
         return True
 
     def _retire(self) -> None:
         if self._current is not None:
             self._current.retire()
-            ending = asyncio.create_task(self._current.ended())
+            ending = asyncio.create_task(self._end(self._current))
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
+
+    async def _end(self, generation: Generation) -> None:
+        try:
+            await generation.ended()
+        finally:
+            self._alive.discard(generation)
+
+
+async def _turn_away(scope: Scope, send: Send) -> None:
+    shape = anthropic_error if scope["path"].startswith("/v1/messages") else openai_error
+    status, headers, body = shape.response(_CLOSING)
+    await respond(send, status, [*headers, (b"connection", b"close")], body)

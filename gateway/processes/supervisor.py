@@ -28,7 +28,8 @@ from policies.snapshot import Snapshot
 
 log = logging.getLogger("weighbridge.supervisor")
 
-GRACE_S = 30
+_LONGER_S = 10.0
+"""Than its grace a worker may take to end."""
 _RESTART_AFTER_S = 0.5
 _VALKEY_WAIT_S = 1.0
 
@@ -82,7 +83,7 @@ async def supervise(config: Config, listener: socket.socket, workers: int, first
             evidence.write(runtime.evidence_file, Snapshot())  # there is none: the workers need not wait to hear it
             keyring.write(runtime.keys_file, ())
         reloader = Reloader(config, runtime, listener.getsockname()[0], prepare)
-        order = Order(str(config.path), str(runtime.folder), str(runtime.state), GRACE_S)
+        order = Order(str(config.path), str(runtime.folder), str(runtime.state), config.server.grace_s)
         hands = [first, *(WorkerProcess() for _ in range(workers - 1))]
         for hand in hands:
             hand.serve(order, listener)
@@ -128,14 +129,14 @@ def _keeper(
 async def _keep_up(
     worker: WorkerProcess, order: Order, listener: socket.socket, runtime: Runtime, stop: asyncio.Event
 ) -> None:
-    """``worker`` is replaced when it dies, until ``stop``; then it is given ``GRACE_S`` to finish what it serves."""
-    while not await _ended(worker, runtime, stop):
+    """``worker`` is replaced when it dies, until ``stop``; then it is given its grace to finish what it serves."""
+    while not await _ended(worker, runtime, stop, order.grace_s):
         await asyncio.sleep(_RESTART_AFTER_S)
         worker = WorkerProcess()
         worker.serve(order, listener)
 
 
-async def _ended(worker: WorkerProcess, runtime: Runtime, stop: asyncio.Event) -> bool:
+async def _ended(worker: WorkerProcess, runtime: Runtime, stop: asyncio.Event, grace_s: float) -> bool:
     """Whether it ended because it was told to."""
     ended = asyncio.create_task(worker.wait())
     stopped = asyncio.create_task(stop.wait())
@@ -143,7 +144,7 @@ async def _ended(worker: WorkerProcess, runtime: Runtime, stop: asyncio.Event) -
     stopped.cancel()
     if not ended.done():
         worker.terminate()
-        await asyncio.wait({ended}, timeout=GRACE_S + 5)
+        await asyncio.wait({ended}, timeout=grace_s + _LONGER_S)
     if not ended.done():
         worker.kill()
     code = await ended

@@ -20,11 +20,14 @@ from gateway.processes.generations import AcceptedConfig, Generations
 from gateway.processes.http_protocol import HttpProtocol
 from gateway.processes.process import die_with_parent
 from gateway.processes.runtime import Runtime
+from gateway.processes.server import Server
 from gateway.processes.worker_process import Order, receive_order
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.reload_counts import ReloadCounts
 from gateway.telemetry.spool_lag import SpoolLag
+
+_LAST_S = 3  # for connections, once all requests have ended
 
 
 def main() -> None:
@@ -48,21 +51,20 @@ def _serve(order: Order, listener: socket.socket) -> None:
         return create_app(config, runtime, spool, metrics, lambda: _all_workers(runtime), before)
 
     app = Generations(AcceptedConfig(runtime, order.config), build, spool.close)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            loop="uvloop",
-            http=HttpProtocol,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=order.grace_s,
-        )
+    settings = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=HttpProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_LAST_S,
     )
+    server = Server(settings, app, order.grace_s)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))
 

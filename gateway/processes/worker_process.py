@@ -20,7 +20,7 @@ class Order:
     config: str
     runtime: str
     state: str
-    grace_s: int
+    grace_s: float
 
 
 class WorkerProcess:
