@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,30 +41,51 @@ class Seeder:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def look(self) -> None:
-        """Raises ``ValkeyError``."""
+        """What is in a store that it shares, it tells for the other gateways, too: one may be gone for good, or come
+        later, and adds then what is missing. Raises ``ValkeyError``.
+        """
         if await self._valkey.ask("SISMEMBER", LEDGERS, self._ledger):
             return
         await self._drain.once()  # what is still in a spool was spent too
         now = datetime.fromtimestamp(int((await self._valkey.ask("TIME"))[0]), UTC)  # whose windows they are
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         spent = await self._store.spending(day.timestamp(), day.replace(day=1).timestamp())
-        sums = list(_by_account(spent).items())
+        own, others = self._by_ledger(spent)
         epoch = secrets.token_hex(8)
-        for start in range(0, len(sums), _BATCH):
-            await self._tell(epoch, sums[start : start + _BATCH], last=False)
-        await self._tell(epoch, [], last=True)
-        log.info("valkey was told what was spent", extra={"accounts": len(sums)})
+        for ledger, sums in others.items():
+            await self._tell(ledger, epoch, sums)
+        await self._tell(self._ledger, epoch, own)
+        log.info("valkey was told what was spent", extra={"accounts": len(own), "other_ledgers": len(others)})
 
-    async def _tell(self, epoch: str, sums: list[tuple[str, tuple[int, int]]], *, last: bool) -> None:
+    def _by_ledger(self, spent: Iterable[Spending]) -> tuple["_Sums", dict[str, "_Sums"]]:
+        """What this gateway has recorded, rows that name nobody among it, and what each other has."""
+        ledgers = defaultdict(list)
+        for each in spent:
+            ledgers[each.ledger or self._ledger].append(each)
+        own = _by_account(ledgers.pop(self._ledger, []))
+        return own, {ledger: _by_account(theirs) for ledger, theirs in ledgers.items()}
+
+    async def _tell(self, ledger: str, epoch: str, sums: "_Sums") -> None:
+        accounts = list(sums.items())
+        for start in range(0, len(accounts), _BATCH):
+            await self._run(ledger, epoch, accounts[start : start + _BATCH], "")
+        if ledger == self._ledger:
+            await self._run(ledger, epoch, [], "last")
+
+    async def _run(self, ledger: str, epoch: str, sums: Sequence[tuple[str, tuple[int, int]]], last: str) -> None:
         keys = [LEDGERS, EPOCH]
-        args: list[str | bytes | int] = [self._ledger, epoch, int(last)]
+        args: list[str | bytes | int] = [ledger, epoch, last, "own" if ledger == self._ledger else "other"]
         for account, (day, month) in sums:
             keys.append(hash_key(account))
             args += [day, month]
         await self._script.run(self._valkey, keys, args)
 
 
-def _by_account(spent: Iterable[Spending]) -> dict[str, tuple[int, int]]:
+_Sums = Mapping[str, tuple[int, int]]
+"""Nano-dollars of the day and of the month, by account."""
+
+
+def _by_account(spent: Iterable[Spending]) -> _Sums:
     sums: defaultdict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for each in spent:
         for name in names_of(each.key_id, each.team, each.customer):

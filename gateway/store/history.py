@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from gateway.ledger.events import SHADOW
 from gateway.store.schema import requests
-from gateway.store.store import evidence_in
+from gateway.store.scorecards import evidence
 from policies.snapshot import Snapshot
 
 
@@ -40,7 +40,7 @@ class History:
             engine.dispose()
 
     def evidence(self) -> Snapshot:
-        return evidence_in(self._connection)
+        return evidence(self._connection)
 
     def settled(self, since: float, until: float) -> Iterator[dict[str, Any]]:
         """Clients' requests that ended from ``since`` on and before ``until``, in Unix seconds; oldest first."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import BigInteger, case, cast, func, or_, select
 from sqlalchemy.engine import Connection
 
 from gateway.store.schema import requests
@@ -13,8 +13,12 @@ _LATEST_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """Nano-dollars of one key in one team and for one customer: of the day, and of the month."""
+    """Nano-dollars of one key in one team and for one customer: of the day, and of the month.
 
+    ``ledger`` is the id of the gateway that recorded them; None: they are older than that is noted.
+    """
+
+    ledger: str | None
     key_id: str
     team: str | None
     customer: str | None
@@ -39,9 +43,9 @@ def since(connection: Connection, day: float, month: float) -> Sequence[Spending
     """Virtual keys' requests that were settled since then (Unix seconds); ``day`` is the later."""
     row = requests.c
     of_day = func.sum(case((row.settled_at >= day, row.cost_nanousd), else_=0))
-    whose = (row.key_id, row.team, row.customer)
+    whose = (row.ledger, row.key_id, row.team, row.customer)
     sums = (
-        select(*whose, of_day, func.sum(row.cost_nanousd))
+        select(*whose, cast(of_day, BigInteger), cast(func.sum(row.cost_nanousd), BigInteger))
         .where(row.key_id.is_not(None), row.settled_at >= month, row.cost_nanousd.is_not(None))
         .group_by(*whose)
     )

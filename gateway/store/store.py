@@ -1,34 +1,25 @@
 """Reading and writing the store. Every write is one transaction and may be repeated without harm."""
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-from sqlalchemy import select, update
 from sqlalchemy.engine import Connection
 
 from gateway.feedback import Feedback, Tally
 from gateway.keys.key import VirtualKey
-from gateway.ledger.events import Event, Opened, Settled
-from gateway.store import admissions, charges, feedback, keys, marks, positions, spending
-from gateway.store.dialect import insert
+from gateway.ledger.events import Event
+from gateway.store import admissions, feedback, keys, ledger, marks, scorecards, spending
 from gateway.store.engine import Where, make_engine, readers
-from gateway.store.fitting import checked, clipper
 from gateway.store.migrate import upgrade
-from gateway.store.schema import requests, scorecards
 from gateway.store.spending import Charge, Spending
 from policies.admission import Admission
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot
 
 T = TypeVar("T")
-
-ORPHANED = "orphaned"
-"""The outcome of a request whose worker died before it settled."""
-
-
-_clipped = clipper(requests)
 
 
 class Store:
@@ -40,6 +31,7 @@ class Store:
         self._ledger = ledger
         self._engine = make_engine(where)
         self._readers = readers(self._engine)
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     @classmethod
     async def open(cls, where: Where, ledger: str | None = None) -> "Store":
@@ -57,141 +49,93 @@ class Store:
         """Makes it, or brings its schema up to date: once, however many gateways ask for it at a time."""
         if isinstance(self._where, Path):
             self._where.parent.mkdir(parents=True, exist_ok=True)
-        async with self._engine.begin() as connection:
-            await connection.run_sync(upgrade)
+        await self.write(upgrade)
 
     async def close(self) -> None:
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._engine.dispose()
 
     async def read(self, question: Callable[[Connection], T]) -> T:
         """What ``question`` finds, in one transaction."""
-        async with self._readers.connect() as connection:
-            return await connection.run_sync(question)
+        return await self._ended(self._read(question))
 
     async def write(self, change: Callable[[Connection], T]) -> T:
         """The same where something is changed, as a whole or not at all."""
-        async with self._engine.begin() as connection:
-            return await connection.run_sync(change)
+        return await self._ended(self._write(change))
 
     async def record(self, spool: str, events: Iterable[Event], read_to: tuple[str, int] | None = None) -> None:
         """Ledger events of one spool, in order; those that are there already change nothing. ``read_to``: a segment of
         the spool, and up to where it is recorded with them.
         """
-        async with self._engine.begin() as connection:
-            await connection.run_sync(_record, spool, self._ledger, list(events))
-            if read_to is not None:
-                await connection.run_sync(positions.put, spool, *read_to)
+        change = partial(ledger.record, spool=spool, ledger=self._ledger, events=list(events), read_to=read_to)
+        await self.write(change)
 
     async def settle_orphans(self, spool: str, at: float) -> int:
         """Ends the requests that a dead worker left open; says how many there were."""
-        row = {"outcome": ORPHANED, "settled_at": at, "usage_source": "unknown", "cost_nanousd": 0, "status": 0}
-        left = update(requests).where(requests.c.spool == spool, requests.c.outcome.is_(None)).values(row)
-        async with self._engine.begin() as connection:
-            return (await connection.execute(left)).rowcount
+        return await self.write(partial(ledger.settle_orphans, spool=spool, at=at))
 
     async def request(self, request_id: str) -> dict[str, Any] | None:
-        async with self._readers.connect() as connection:
-            row = (await connection.execute(select(requests).where(requests.c.id == request_id))).mappings().first()
-        return dict(row) if row else None
+        return await self.read(partial(ledger.one, request_id=request_id))
 
     async def requests_of(self, session: str, limit: int, tenant: str | None = None) -> list[dict[str, Any]]:
         """The session's last ``limit`` requests that are settled, the newest first; a tenant's only, where one is
         named.
         """
-        of_session = select(requests).where(requests.c.session == session, requests.c.settled_at.is_not(None))
-        if tenant is not None:
-            of_session = of_session.where(requests.c.tenant == tenant)
-        newest = of_session.order_by(requests.c.settled_at.desc(), requests.c.id.desc()).limit(limit)
-        async with self._readers.connect() as connection:
-            return [dict(row) for row in (await connection.execute(newest)).mappings()]
+        return await self.read(partial(ledger.of_session, session=session, limit=limit, tenant=tenant))
 
     async def add_scorecards(self, cards: Sequence[Scorecard]) -> None:
         """A run's scorecard replaces the same run's earlier one."""
-        async with self._engine.begin() as connection:
-            await connection.run_sync(_add_scorecards, cards)
+        await self.write(partial(scorecards.add, cards=cards))
 
     async def add_admissions(self, rows: Sequence[Admission]) -> int:
         """How many of them change a state; others are not kept."""
-        async with self._engine.begin() as connection:
-            return await connection.run_sync(admissions.add, rows)
+        return await self.write(partial(admissions.add, rows=rows))
 
     async def admissions(self, limit: int) -> tuple[Admission, ...]:
         """The audit, the newest first."""
-        async with self._readers.connect() as connection:
-            return await connection.run_sync(admissions.history, limit)
+        return await self.read(partial(admissions.history, limit=limit))
 
     async def add_feedback(self, given: Feedback, at: float) -> None:
         """The last verdict on a request counts. ``at`` is Unix seconds."""
-        async with self._engine.begin() as connection:
-            await connection.run_sync(feedback.add, given, at)
+        await self.write(partial(feedback.add, given=given, at=at))
 
     async def feedback_tallies(self, tenant: str | None = None) -> list[Tally]:
         """``tenant`` None: everybody's."""
-        async with self._readers.connect() as connection:
-            return await connection.run_sync(feedback.tallies, tenant)
+        return await self.read(partial(feedback.tallies, tenant=tenant))
 
     async def spending(self, day: float, month: float) -> Sequence[Spending]:
         """Of virtual keys since then, in Unix seconds."""
-        async with self._readers.connect() as connection:
-            return await connection.run_sync(spending.since, day, month)
+        return await self.read(partial(spending.since, day=day, month=month))
 
     async def last_charges(self, spool: str) -> Sequence[Charge]:
         """Of virtual keys, among them all that its worker left open."""
-        async with self._readers.connect() as connection:
-            return await connection.run_sync(spending.last_of, spool, ORPHANED)
+        return await self.read(partial(spending.last_of, spool=spool, orphaned=ledger.ORPHANED))
 
     async def put_keys(self, changed: Sequence[VirtualKey]) -> list[VirtualKey]:
         """As they are now: merged with what another gateway has made of them."""
-        async with self._engine.begin() as connection:
-            return await connection.run_sync(keys.put, changed)
+        return await self.write(partial(keys.put, changed=changed))
 
     async def keys(self) -> list[VirtualKey]:
-        async with self._readers.connect() as connection:
-            return await connection.run_sync(keys.everything)
+        return await self.read(keys.everything)
 
     async def marks(self) -> dict[str, int]:
         """What changes raise: another number than before, and ``evidence`` or ``keys`` are worth another look."""
-        async with self._readers.connect() as connection:
-            return await connection.run_sync(marks.everything)
+        return await self.read(marks.everything)
 
     async def evidence(self) -> Snapshot:
+        return await self.read(scorecards.evidence)
+
+    async def _read(self, question: Callable[[Connection], T]) -> T:
         async with self._readers.connect() as connection:
-            return await connection.run_sync(evidence_in)
+            return await connection.run_sync(question)
 
+    async def _write(self, change: Callable[[Connection], T]) -> T:
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(change)
 
-def evidence_in(connection: Connection) -> Snapshot:
-    """All scorecards, and the admissions in force."""
-    rows = connection.execute(select(scorecards).order_by(scorecards.c.version)).mappings().all()
-    cards = tuple(msgspec.convert(row["scorecard"], Scorecard) for row in rows)
-    return Snapshot(admissions.newest_version(connection), cards, admissions.in_force(connection))
-
-
-def _record(connection: Connection, spool: str, ledger: str | None, events: list[Event]) -> None:
-    whose = {"spool": spool, "ledger": ledger}
-    opened = [{**whose, "opened_at": e.at, **_fields(e)} for e in events if isinstance(e, Opened)]
-    ended = [e for e in events if isinstance(e, Settled)]
-    charged = charges.put(connection, ended)
-    settled = [{**whose, "settled_at": e.at, "charged_nanousd": charged.get(e.id), **_fields(e)} for e in ended]
-    if opened:
-        connection.execute(insert(connection, requests).on_conflict_do_nothing(), opened)
-    if settled:
-        statement = insert(connection, requests)
-        new = {name: statement.excluded[name] for name in settled[0]}
-        connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=new), settled)
-
-
-def _fields(entry: Opened | Settled) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(entry)
-    del fields["event"], fields["at"]
-    return _clipped(fields)
-
-
-def _add_scorecards(connection: Connection, cards: Sequence[Scorecard]) -> None:
-    version = marks.lock(connection, "evidence") + 1
-    for card in cards:
-        key = {name: getattr(card, name) for name in ("run_id", "route", "revision", "suite", "language")}
-        row = checked(scorecards, {**key, "version": version, "scorecard": msgspec.to_builtins(card)})
-        statement = insert(connection, scorecards).values(row)
-        connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=row))
-    if cards:
-        marks.set_to(connection, "evidence", version)
+    async def _ended(self, transaction: Coroutine[Any, Any, T]) -> T:
+        """What has begun is ended, also where nobody waits for it any more: half of it would leave the store locked."""
+        task = asyncio.create_task(transaction)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
