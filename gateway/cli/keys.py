@@ -5,11 +5,14 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
 from gateway.cli.gateway_client import DEFAULT_BASE_URL, administer
+from gateway.cli.keys_from_csv import Convert, as_csv, orders_of
 from gateway.cli.table import columns
 
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -49,6 +52,21 @@ class _Budget(click.ParamType[dict[str, Any]]):
         return {"usd": found[1], "hard": found[2] != "soft"}
 
 
+_COLUMNS: dict[str, Convert] = {
+    **dict.fromkeys(("owner", "team", "customer", "routes", "policies", "residency"), str),
+    **{name: partial(click.IntRange(1).convert, param=None, ctx=None) for name in ("rpm", "tpm", "parallel")},
+    **{name: partial(_Budget().convert, param=None, ctx=None) for name in ("day", "month")},
+    "expires": partial(_Duration().convert, param=None, ctx=None),
+}
+"""Of a CSV file, with what each means."""
+
+
+def _timed(order: dict[str, Any]) -> dict[str, Any]:
+    """With the time at which it expires, rather than how long it is from now."""
+    rest = {name: value for name, value in order.items() if name != "expires"}
+    return {**rest, "expires_at": time.time() + order["expires"]} if "expires" in order else rest
+
+
 @click.group()
 def command() -> None:
     """Make, list, rotate and revoke virtual keys of a running gateway.
@@ -58,7 +76,14 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--owner", required=True, metavar="NAME", help="Whose key it is.")
+@click.option("--owner", metavar="NAME", help="Whose key it is.")
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A CSV file, one key a line; its columns are these options' names. All are made in one call, or none.",
+)
 @click.option("--team", metavar="NAME", help="The team that it is of, in the ledger and in `keys.teams`.")
 @click.option("--customer", metavar="NAME", help="The customer that it is of: a customer's keys share cached answers.")
 @click.option("--route", "routes", multiple=True, metavar="NAME", help="May be served by this route only; repeatable.")
@@ -72,12 +97,24 @@ def command() -> None:
 @click.option("--month", type=_Budget(), metavar="USD", help="Budget a month (UTC); `5:soft` follows recent answers.")
 @_base_url
 @_json
-def create(base_url: str, as_json: bool, expires: int | None, **wanted: Any) -> None:
-    """Make a key and show it, this once: the gateway keeps its hash only."""
+def create(base_url: str, as_json: bool, file: Path | None, expires: int | None, **wanted: Any) -> None:
+    """Make a key and show it, this once: the gateway keeps its hash only.
+
+    With --from many: a line may name owner, team, customer, routes, policies, residency, expires, rpm, tpm, parallel,
+    day and month; the options hold where it says nothing. Printed as CSV: key, id, owner, team, customer.
+    """
     order = {name: value for name, value in wanted.items() if value not in (None, ())}
     if expires is not None:
-        order["expires_at"] = time.time() + expires
-    _show_made(administer("POST", base_url, "keys", json=order), as_json)
+        order["expires"] = expires
+    if file is None and "owner" not in order:
+        raise click.UsageError("name the key's --owner, or a file with --from")
+    if file is None:
+        _show_made(administer("POST", base_url, "keys", json=_timed(order)), as_json)
+        return
+    orders = [_timed(each) for each in orders_of(file, _COLUMNS, order)]
+    made = administer("POST", base_url, "keys/batch", json={"keys": orders})["keys"]
+    click.echo(json.dumps(made, indent=1) if as_json else as_csv(made))
+    click.echo(f"{len(made):,} keys: this is the only time that they are shown", err=True)
 
 
 @command.command("list")

@@ -17,8 +17,9 @@ class _Turn(msgspec.Struct):
 
 def key_routes(register: Register) -> list[Route]:
     async def add(request: Request) -> Response:
-        await register.put([msgspec.json.decode(await request.body(), type=VirtualKey)])
-        return _json({"accepted": 1}, 201)
+        keys = msgspec.json.decode(await request.body(), type=list[VirtualKey])
+        await register.put(keys)
+        return _json({"accepted": len(keys)}, 201)
 
     async def list_keys(_: Request) -> Response:
         return _json({"keys": [shown(key) for key in register.keys]})

@@ -46,7 +46,8 @@ class Admission:
             return None
         if any(account.has_hard_budget for account in accounts):
             call = bounded(call, choice.routes)
-        demand = demand_of(call, traits, choice.routes, all_of_them=choice.verify is not None)
+        hedged = choice.hedge is not None
+        demand = demand_of(call, traits, choice.routes, all_of_them=choice.verify is not None, hedged=hedged)
         return Admitting(call, asyncio.create_task(self._limiter.reserve(accounts, request_id, demand)))
 
     async def close(self) -> None:

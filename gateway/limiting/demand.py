@@ -45,8 +45,13 @@ class Demand:
     """Tokens, as ``worst`` has them."""
 
 
-def demand_of(call: Call, traits: RequestTraits, routes: Sequence[Route], *, all_of_them: bool) -> Demand:
-    """``all_of_them``: each route's answer may have to be paid, not one's only. Raises ``Problem`` 400."""
+def demand_of(
+    call: Call, traits: RequestTraits, routes: Sequence[Route], *, all_of_them: bool = False, hedged: bool = False
+) -> Demand:
+    """``all_of_them``: each route's answer may have to be paid, not one's only; ``hedged``: two of one's.
+
+    Raises ``Problem`` 400.
+    """
     if call.wire == "count_tokens":
         return Demand(0, 0, 0, 0, 0)
     answers = _answers(call)
@@ -55,7 +60,7 @@ def demand_of(call: Call, traits: RequestTraits, routes: Sequence[Route], *, all
     each = [_worst(route, most_input, output) for route in routes]
     inputs, outputs = zip(*(_dearest(route.price) for route in routes), strict=True)
     return Demand(
-        worst=min(_MOST, sum(each) if all_of_them else max(each)),
+        worst=min(_MOST, (sum(each) if all_of_them else max(each)) * (2 if hedged else 1)),
         input_cost=min(_MOST, _cost(traits.input_tokens_estimate * max(inputs))),
         output_price=max(outputs) if call.wire in _LIMIT_FIELD else 0,
         most_output=min(_MOST, output),

@@ -1,5 +1,7 @@
 """Virtual keys on a running gateway, and on two that share a Valkey."""
 
+import csv
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +10,7 @@ import httpx
 import pytest
 
 from tests.fixtures.canary import PROMPT
-from tests.fixtures.gateway import Gateway, start_gateway
+from tests.fixtures.gateway import WEIGHBRIDGE, Gateway, start_gateway
 from tests.fixtures.keys import ADMIN_KEY, KEYS, OWN_KEY, Admin, Ask, asking, shared_valkey, with_keys
 from tests.fixtures.upstream import Upstream
 from tests.fixtures.waiting import eventually
@@ -149,6 +151,55 @@ def test_unknown_names_and_ids_are_told(keyed: Gateway) -> None:
     for action in ("rotate", "revoke"):
         assert error(Admin(keyed).ask("POST", f"keys/key_0/{action}")) == (404, "unknown_key")
         assert Admin(keyed).ask("POST", f"keys/key%2f..%2f0/{action}").status_code == 404
+
+
+def keys_command(gateway: Gateway, *words: str) -> "subprocess.CompletedProcess[str]":
+    env = {"WEIGHBRIDGE_ADMIN_KEY": ADMIN_KEY, "PATH": "/usr/bin:/bin", "NO_PROXY": "*"}
+    command = [str(WEIGHBRIDGE), "keys", *words, "--base-url", gateway.url + "/v1"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=env)
+
+
+def test_a_key_for_each_of_many_customers_in_one_call(keyed: Gateway, tmp_path: Path) -> None:
+    """As somebody has ten thousand of them."""
+    table = tmp_path / "customers.csv"
+    lines = ["owner,customer,rpm,policies,month", "first,customer-0,7,auto other,5:soft"]
+    table.write_text("\n".join(lines + [f"owner {n},customer-{n},,," for n in range(1, 2000)]) + "\n")
+    said = keys_command(keyed, "create", "--from", str(table), "--month", "0.10", "--policy", "auto")
+    assert said.returncode == 0, said.stderr
+    made = list(csv.DictReader(said.stdout.splitlines()))
+    assert len({row["key"] for row in made}) == len({row["id"] for row in made}) == 2000
+    assert [(row["owner"], row["customer"]) for row in made[:2]] == [("first", "customer-0"), ("owner 1", "customer-1")]
+    listed = {key["id"]: key for key in Admin(keyed).ask("GET", "keys").json()["keys"]}
+    first, last = listed[made[0]["id"]], listed[made[-1]["id"]]
+    assert (first["allowance"]["rpm"], sorted(first["policies"])) == (7, ["auto", "other"])
+    assert first["allowance"]["month"] == {"nanousd": 5_000_000_000, "hard": False}
+    assert (last["allowance"]["rpm"], last["policies"]) == (None, ["auto"])
+    assert last["allowance"]["month"] == {"nanousd": 100_000_000, "hard": True}
+    for row in (made[0], made[-1]):
+        eventually(lambda key=row["key"]: asking(keyed, key)(model="auto").status_code == 200)
+    assert asking(keyed, made[-1]["key"])(model="other").status_code == 404
+
+
+def test_of_many_keys_all_are_made_or_none(keyed: Gateway, tmp_path: Path) -> None:
+    before = len(Admin(keyed).ask("GET", "keys").json()["keys"])
+    wrong = {
+        "owner,customer\na,b\nc,$": "key 2: customer: use at most 48",
+        "owner,policies\na,aut": "key 1: policies: there is no 'aut'; did you mean 'auto'?",
+        "owner,month\na,much": "line 2, month: 'much' is no budget",
+        "owner,rpm\na,0": "line 2, rpm: 0 is not in the range",
+        "owner,mouth\na,1": "there is no column 'mouth'",
+        "owner\na,b": "line 2: it has more fields",
+        "owner\n": "no line below its head",
+        "customer\na": "no key was made: Object missing required field `owner`",
+    }
+    for text, message in wrong.items():
+        table = tmp_path / "wrong.csv"
+        table.write_text(text)
+        said = keys_command(keyed, "create", "--from", str(table))
+        assert (said.returncode, message in said.stderr) == (2, True), said.stderr
+    assert keys_command(keyed, "create").returncode == 2
+    assert error(Admin(keyed).ask("POST", "keys/batch", json={"keys": []})) == (400, "invalid_key")
+    assert len(Admin(keyed).ask("GET", "keys").json()["keys"]) == before
 
 
 def uncached(gateway: Gateway, key: str) -> httpx.Response:

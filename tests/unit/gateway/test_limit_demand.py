@@ -48,14 +48,16 @@ def test_no_answer_within_its_limit_costs_more_than_the_worst_case(
 
 
 def test_what_counts_towards_the_worst_case() -> None:
-    def worst(all_of_them: bool = False, wire: WireName = "chat", **fields: Any) -> int:
-        return demand_of(call(wire, **fields), traits(), [CHEAP, DEAR], all_of_them=all_of_them).worst
+    def worst(all_of_them: bool = False, wire: WireName = "chat", hedged: bool = False, **fields: Any) -> int:
+        routes = [CHEAP, DEAR]
+        return demand_of(call(wire, **fields), traits(), routes, all_of_them=all_of_them, hedged=hedged).worst
 
     plain = worst(max_tokens=1000)
     assert worst(max_tokens=1000, n=2) > plain
     assert worst(max_tokens=1000, best_of=3) > worst(max_tokens=1000, n=2)
     assert worst(max_tokens=10, max_completion_tokens=1000) > worst(max_tokens=10)
     assert worst(all_of_them=True, max_tokens=1000) > plain
+    assert worst(hedged=True, max_tokens=1000) == 2 * plain
     assert worst(max_tokens=1000, previous_response_id="resp_1") > plain
     one = worst(wire="completions", prompt="a", max_tokens=1000)
     assert worst(wire="completions", prompt=["a", "b"], max_tokens=1000) > 1.5 * one
