@@ -18,6 +18,7 @@ from gateway.limiting.leases import Sweeper
 from gateway.limiting.ledger_id import ledger_id
 from gateway.limiting.orphans import Orphans
 from gateway.limiting.seeder import Seeder
+from gateway.live.exchange import LiveExchange
 from gateway.live.publish import publish_live
 from gateway.live.window import Window
 from gateway.processes.published import Published
@@ -59,6 +60,7 @@ async def keep(
     valkey = Valkey(address, connect_s=_VALKEY_WAIT_S, reply_s=_VALKEY_WAIT_S)
     drain = Drain(runtime.spools, store, live.record, Orphans(valkey, store).settle)
     register = Register(store, runtime.keys_file, Exchange(valkey) if shared_valkey is not None else None)
+    others = LiveExchange(valkey) if shared_valkey is not None else None
     told = asyncio.Event()
     published = Published(store, runtime.evidence_file, register, told.set)
     needing_the_store = [
@@ -75,7 +77,7 @@ async def keep(
     await published.try_to_open()
     serving = asyncio.create_task(server.serve())
     background = [
-        asyncio.create_task(publish_live(live, runtime.live_file)),
+        asyncio.create_task(publish_live(live, runtime.live_file, exchange=others)),
         asyncio.create_task(_for_ever(register.watch)),
         asyncio.create_task(_for_ever(Sweeper(valkey).watch)),
         asyncio.create_task(_once_open(published, needing_the_store)),
