@@ -121,15 +121,15 @@ class MessageReader:
         seen = self._usage
         if seen is None:
             return None
-        read, written = seen.cache_read_input_tokens or 0, seen.cache_creation_input_tokens or 0
+        read, written = max(seen.cache_read_input_tokens or 0, 0), max(seen.cache_creation_input_tokens or 0, 0)
         kept = seen.cache_creation.ephemeral_1h_input_tokens if seen.cache_creation else None
         output = seen.output_tokens or 0
-        return Usage(
-            input_tokens=(seen.input_tokens or 0) + read + written,
+        return Usage.told(
+            input_tokens=max(seen.input_tokens or 0, 0) + read + written,
             output_tokens=output if self._usage_final else max(output, self._deltas),
             cached_input_tokens=read,
             cache_write_tokens=written,
-            cache_write_1h_tokens=min(kept or 0, written),
+            cache_write_1h_tokens=kept,
         )
 
     @property

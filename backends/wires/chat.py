@@ -13,12 +13,17 @@ _EMPTY = (b"null", b'""', b"[]")
 
 
 class _Details(msgspec.Struct):
+    """``cache_write_tokens`` is what routers say that have Claude behind them."""
+
     cached_tokens: int | None = 0
+    cache_write_tokens: int | None = 0
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    """What came out has its reasoning in it, and is not to be counted again."""
+
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
     prompt_tokens_details: _Details | None = None
 
 
@@ -61,9 +66,10 @@ _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 
 
 def _usage(reported: _Usage) -> Usage:
-    details = reported.prompt_tokens_details
-    cached = (details.cached_tokens or 0) if details else 0
-    return Usage(reported.prompt_tokens, reported.completion_tokens, min(cached, reported.prompt_tokens))
+    details = reported.prompt_tokens_details or _Details()
+    return Usage.told(
+        reported.prompt_tokens, reported.completion_tokens, details.cached_tokens, details.cache_write_tokens
+    )
 
 
 def whole_usage(body: bytes) -> Usage | None:

@@ -14,11 +14,14 @@ _FAILURES = frozenset(("error", "response.failed"))
 
 class _Details(msgspec.Struct):
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 class _Usage(msgspec.Struct):
-    input_tokens: int = 0
-    output_tokens: int = 0
+    """What came out has its reasoning in it, and is not to be counted again."""
+
+    input_tokens: int | None = 0
+    output_tokens: int | None = 0
     input_tokens_details: _Details | None = None
 
 
@@ -86,8 +89,8 @@ def _usage(response: _Response | None) -> Usage | None:
     said = response.usage if response is not None else None
     if said is None:
         return None
-    cached = (said.input_tokens_details.cached_tokens or 0) if said.input_tokens_details else 0
-    return Usage(said.input_tokens, said.output_tokens, min(cached, said.input_tokens))
+    details = said.input_tokens_details or _Details()
+    return Usage.told(said.input_tokens, said.output_tokens, details.cached_tokens, details.cache_write_tokens)
 
 
 WIRE = Wire("responses", "/v1/responses", ResponseStream, whole_usage)
