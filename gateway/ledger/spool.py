@@ -9,14 +9,20 @@ name only when the lock is held: an unlocked spool is a dead worker's.
 
 import asyncio
 import fcntl
+import logging
 import os
+from collections import deque
 from pathlib import Path
 
 import msgspec
 
 from gateway.ledger.events import Event
 
+log = logging.getLogger("weighbridge.ledger")
+
 SYNC_INTERVAL_S = 0.05
+RETRY_S = 1.0
+MOST_OWED = 20_000
 SEGMENT_BYTES = 16 * 1024 * 1024
 PROGRESS_FILE = ".drained"
 """Beside the spools: how far the parent has read each segment."""
@@ -39,42 +45,95 @@ class Spool:
         self._written = 0
         self._file = self._open_segment()
         self._encode = msgspec.json.Encoder().encode
+        self._torn = False
+        self._owed: deque[bytes] = deque()
+        self._retry: asyncio.TimerHandle | None = None
         self._sync: asyncio.TimerHandle | None = None
         self._syncing: asyncio.Future[None] | None = None
 
-    def append(self, event: Event) -> None:
-        """Raises ``SpoolFull`` when the disk does not take it; the newline after a torn line saves the next one."""
+    def append(self, event: Event, *, owed: bool = False) -> None:
+        """Raises ``SpoolFull`` when the disk does not take it. What is ``owed`` has happened already: it is kept, and
+        written before anything else once the disk takes it.
+        """
         line = self._encode(event) + b"\n"
         try:
-            if os.write(self._file, line) != len(line):
-                os.write(self._file, b"\n")
-                raise SpoolFull("the ledger's disk is full")
-        except OSError as error:
-            raise SpoolFull(f"the ledger cannot be written: {error.strerror or error}") from error
-        self._written += len(line)
-        if self._sync is None:
-            self._sync = asyncio.get_running_loop().call_later(SYNC_INTERVAL_S, self._start_sync)
+            if self._owed:
+                self._pay()
+            self._write(line)
+        except SpoolFull as full:
+            if not owed:
+                raise
+            self._owe(line, full)
 
     def close(self) -> None:
         """Everything on disk; the parent takes the folder from here."""
         if self._sync is not None:
             self._sync.cancel()
+        self._try_to_pay()
+        if self._owed:
+            count = len(self._owed)
+            log.error("settled requests could not be recorded; they count as orphaned", extra={"count": count})
+        if self._retry is not None:
+            self._retry.cancel()
         os.fsync(self._file)
         os.close(self._file)
         os.close(self._lock)
 
+    def _write(self, line: bytes) -> None:
+        """A line that the disk took half of is ended before the next one, which would be unreadable with it."""
+        data = b"\n" + line if self._torn else line
+        try:
+            written = os.write(self._file, data)
+        except OSError as error:
+            raise SpoolFull(f"the ledger cannot be written: {error.strerror or error}") from error
+        self._written += written
+        if self._sync is None:
+            self._sync = asyncio.get_running_loop().call_later(SYNC_INTERVAL_S, self._start_sync)
+        if written != len(data):
+            self._torn = written != len(data) - len(line)
+            raise SpoolFull("the ledger's disk is full")
+        self._torn = False
+
+    def _owe(self, line: bytes, full: SpoolFull) -> None:
+        if len(self._owed) >= MOST_OWED:
+            log.error("a settled request could not be recorded; it counts as orphaned", extra={"reason": str(full)})
+            return
+        if not self._owed:
+            log.error("settled requests wait in memory: the spool cannot be written", extra={"reason": str(full)})
+        self._owed.append(line)
+        if self._retry is None:
+            self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._try_to_pay)
+
+    def _pay(self) -> None:
+        while self._owed:
+            self._write(self._owed[0])
+            self._owed.popleft()
+
+    def _try_to_pay(self) -> None:
+        self._retry = None
+        try:
+            self._pay()
+        except SpoolFull:
+            self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._try_to_pay)
+
     def _start_sync(self) -> None:
         self._sync = None
-        full = self._file if self._written >= SEGMENT_BYTES else None
-        self._syncing = asyncio.get_running_loop().run_in_executor(None, _fsync, self._file, full is not None)
-        if full is not None:
-            self._file = self._open_segment()
+        file, full = self._file, False
+        if self._written >= SEGMENT_BYTES:
+            try:
+                self._file = self._open_segment()
+                full = True
+            except OSError:
+                log.exception("no new segment of the spool could be begun; the last one goes on")
+        self._syncing = asyncio.get_running_loop().run_in_executor(None, _fsync, file, full)
 
     def _open_segment(self) -> int:
+        path = self._folder / f"{self._segment + 1:06d}.jsonl"
+        file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
         self._segment += 1
         self._written = 0
-        path = self._folder / f"{self._segment:06d}.jsonl"
-        return os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+        self._torn = False
+        return file
 
 
 def _fsync(file: int, close: bool) -> None:

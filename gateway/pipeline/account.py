@@ -1,6 +1,5 @@
 """One request's row in the ledger, shown to its observer too: opened before dispatch, settled exactly once."""
 
-import logging
 import os
 import time
 from collections.abc import Callable
@@ -15,8 +14,6 @@ from gateway.ledger.spool import Spool, SpoolFull
 from gateway.limiting.hold import Hold
 from gateway.problem import Problem
 from gateway.telemetry.observer import Observation
-
-log = logging.getLogger("weighbridge.request")
 
 
 def new_request_id() -> str:
@@ -170,10 +167,7 @@ class Account:
             saved_nanousd=spent.saved_nanousd,
         )
         self.observation.settled(row)
-        try:
-            self._spool.append(row)
-        except SpoolFull:
-            log.exception("a settled request could not be recorded", extra={"request_id": self.id})
+        self._spool.append(row, owed=True)
         if self.hold is not None:
             answered = outcome == "ok" and spent.usage is not None
             others_in, others_out = spent.others_tokens

@@ -37,7 +37,11 @@ class Store:
     async def open(cls, where: Where, ledger: str | None = None) -> "Store":
         """One that is up to date."""
         store = cls(where, ledger)
-        await store.migrate()
+        try:
+            await store.migrate()
+        except BaseException:
+            await store.close()
+            raise
         return store
 
     @property
