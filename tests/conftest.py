@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.fixtures.gateway",
     "tests.fixtures.otlp_receiver",
     "tests.fixtures.vllm",
+    "tests.fixtures.torch_python",
     "tests.fixtures.docker",
     "tests.fixtures.sandbox_engine",
     "tests.fixtures.sandboxes",

@@ -40,7 +40,7 @@ class Examples:
     routes: tuple[LearnedRoute, ...]
     rows: tuple[Example, ...]
     left_out: int
-    """Tasks that not every route has a score for."""
+    """Tasks that not every route has a score and a cost for."""
     runs: tuple[str, ...]
     suites: tuple[str, ...]
     """Each as name and hash."""
@@ -93,20 +93,21 @@ def _add(
 ) -> None:
     target = manifest["target"]
     by_id = {task.task_id: task for task in suite.tasks}
+    priced = False
     for sample, outcome in settled_samples(folder):
         if outcome is None or not outcome.status.scored:
             continue
         route, revision = sample.route or target["name"], sample.revision or target["revision"]
-        if outcome.cost_nanousd is None:
-            raise NothingToLearn(
-                f"the run in {folder.path} does not know what its samples cost: replay through a gateway"
-            )
         revisions.setdefault(route, set()).add(revision)
         _, routes = tasks.setdefault(f"{suite.hash} {sample.task_id}", (by_id[sample.task_id], {}))
         samples = routes.setdefault(route, _Samples())
         samples.scored += 1
         samples.passed += outcome.status == "pass"
-        samples.costs.append(outcome.cost_nanousd)
+        if outcome.cost_nanousd is not None:  # a busy gateway's ledger may have told too late
+            samples.costs.append(outcome.cost_nanousd)
+            priced = True
+    if not priced:
+        raise NothingToLearn(f"the run in {folder.path} does not know what its samples cost: replay through a gateway")
 
 
 def _examples(tasks: _Tasks, revisions: dict[str, set[str]], runs: list[str], suites: list[str]) -> Examples:
@@ -116,7 +117,7 @@ def _examples(tasks: _Tasks, revisions: dict[str, set[str]], runs: list[str], su
     if len(revisions) < 2:
         raise NothingToLearn(f"the runs are of {', '.join(revisions) or 'no route'}: two routes or more are needed")
     routes = sorted(revisions)
-    both = [(task, found) for task, found in tasks.values() if len(found) == len(routes)]
+    both = [(task, found) for task, found in tasks.values() if all(r in found and found[r].costs for r in routes)]
     rows = tuple(_example(task, [found[route] for route in routes]) for task, found in both)
     chosen = tuple(LearnedRoute(route, next(iter(revisions[route]))) for route in routes)
     return Examples(chosen, rows, len(tasks) - len(rows), tuple(runs), tuple(suites))

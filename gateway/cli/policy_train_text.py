@@ -22,7 +22,9 @@ def as_json(found: Evaluation, file: ModelFile, out: Path) -> dict[str, Any]:
 
 def _lines(found: Evaluation, file: ModelFile, out: Path) -> Iterator[str]:
     manifest = file.manifest
-    left_out = f", {manifest['left_out']} without a score on every route left out" if manifest["left_out"] else ""
+    left_out = (
+        f", {manifest['left_out']} without a score and a cost on every route left out" if manifest["left_out"] else ""
+    )
     yield f"{found.tasks} tasks of {found.problems} source problems, each unseen by what predicted it{left_out}"
     yield f"a solved task is worth {dollars(found.worth_nanousd)}"
     yield ""
