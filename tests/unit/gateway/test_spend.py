@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +16,11 @@ from backends.usage import Usage
 from gateway.ledger.events import AttemptDetail, Settled
 from gateway.store import gpu, roll_up, spend
 from gateway.store.day_of import DAY_S
+from gateway.store.engine import Where
 from gateway.store.gpu import HOUR_S, Rented
 from gateway.store.spend import DIMENSIONS, MEASURES, Days
 from gateway.store.store import Store
+from tests.fixtures.postgres import Postgres
 
 DAYS = count(20_000)
 """Each example has days of its own."""
@@ -29,9 +30,9 @@ MEASURED = Usage(100, 10, 40)
 class Ledger:
     """A store, and what an example of a test puts into it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, where: Where) -> None:
         self.runner = asyncio.Runner()
-        self.store = self.runner.run(Store.open(folder / "db"))
+        self.store = self.runner.run(Store.open(where))
 
     def record(self, *rows: Settled) -> None:
         self.runner.run(self.store.record("spool", rows))
@@ -51,9 +52,14 @@ class Ledger:
         self.runner.run(self.store.write(partial(gpu.meter, rented=rented, now=now, ending=ending)))
 
 
-@pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
-    made = Ledger(tmp_path_factory.mktemp("spend"))
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def ledger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    if request.param == "sqlite":
+        made = Ledger(tmp_path_factory.mktemp("spend") / "db")
+    else:
+        server: Postgres = request.getfixturevalue("postgres_server")
+        server.execute("CREATE DATABASE spend")
+        made = Ledger(server.url("spend"))
     yield made
     made.runner.run(made.store.close())
     made.runner.close()
