@@ -9,7 +9,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.store.dialect import is_postgres
-from gateway.store.trouble import StoreError, StoreRefused, StoreUnavailable
+from gateway.store.trouble import StoreRefused, StoreUnavailable
 
 Where = Path | str
 """A SQLite file, or Postgres's URL."""
@@ -65,7 +65,7 @@ def _begin(connection: Connection) -> None:
 
 def _translate(context: ExceptionContext) -> None:
     error = context.sqlalchemy_exception
-    if isinstance(error, DBAPIError) and not isinstance(context.chained_exception, StoreError):
+    if isinstance(error, DBAPIError) and not context.is_pre_ping:  # a connection that has ended is replaced unheard
         kind = StoreRefused if isinstance(error, DataError | IntegrityError) else StoreUnavailable
         raise kind(_first_line(error)) from context.original_exception
 
