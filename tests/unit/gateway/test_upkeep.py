@@ -1,5 +1,6 @@
 """The parent's upkeep, with a clock of the test's own: GPU hours, and how long requests keep their rows."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -7,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import Connection
 
 from backends.price import Price
 from gateway.config import Config, load_config
+from gateway.ledger.drain import Drain
 from gateway.ledger.events import AttemptDetail, Settled
+from gateway.ledger.spool import Spool
 from gateway.ledger.upkeep import Upkeep, oldest_kept, rented_by
-from gateway.store import gpu, spend
+from gateway.store import gpu, roll_up, spend
 from gateway.store.day_of import DAY_S
 from gateway.store.gpu import HOUR_S, Rented
 from gateway.store.spend import Days
@@ -138,6 +142,47 @@ async def test_old_requests_become_sums_and_this_month_and_its_budgets_stay(stor
     kept = [number for number in range(60) if await store.request(f"{number}") is not None]
     assert kept == []
     assert await spent(store, first) == before
+
+
+async def test_a_roll_up_that_is_cut_off_has_done_nothing(store: Store) -> None:
+    await store.record("s", [settled(f"{number}", BEGIN + number, 7, "small") for number in range(9)])
+    before = await spent(store, BEGIN // DAY_S)
+
+    def cut_off(connection: Connection) -> None:
+        assert roll_up.roll_up(connection, before=BEGIN + DAY_S, most=5) == 5
+        raise RuntimeError("killed before the end")
+
+    with pytest.raises(RuntimeError):
+        await store.write(cut_off)
+    assert await spent(store, BEGIN // DAY_S) == before
+    assert all([await store.request(f"{number}") for number in range(9)])
+
+
+async def test_gateways_that_roll_up_at_the_same_time_count_each_request_once(
+    open_store: OpenStore, config: Config
+) -> None:
+    stores = [await open_store(f"gateway {number}") for number in range(2)]
+    await stores[0].record("s", [settled(f"{number}", BEGIN - 90 * DAY_S, 7, "small") for number in range(1200)])
+    keeping = replace(config, keep_days=1)
+    await asyncio.gather(*(Upkeep(store, lambda: keeping, Clock()).look() for store in stores))
+    assert await stores[0].request("0") is None
+    assert await spent(stores[0], BEGIN // DAY_S - 90) == (1200, 8400)
+
+
+async def test_what_was_rolled_up_is_not_drained_again_after_a_restart(store: Store, tmp_path: Path) -> None:
+    spools = tmp_path / "spools"
+    spool = Spool(spools, "one")
+    spool.append(settled("a", BEGIN, 7, "small"))
+    await Drain(spools, store).once()
+    assert await store.write(partial(roll_up.roll_up, before=BEGIN + DAY_S)) == 1
+    spool.append(settled("b", BEGIN, 5, "small"))
+    for _ in range(2):
+        await Drain(spools, store).once()  # the spool still has both
+        assert await store.request("a") is None
+        assert await spent(store, BEGIN // DAY_S) == (2, 12)
+    spool.close()
+    await Drain(spools, store).once()
+    assert await spent(store, BEGIN // DAY_S) == (2, 12)
 
 
 async def test_without_the_setting_nothing_is_deleted(store: Store, config: Config) -> None:
