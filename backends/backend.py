@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from backends.route import Revision, Route
+from backends.tenant import Tenant
 from backends.usage import Usage, UsageSource
 
 WireName = Literal["chat", "completions", "responses", "messages", "count_tokens", "embeddings"]
@@ -55,6 +56,8 @@ class Call:
     """Client headers that are to reach the upstream."""
     session: str | None = None
     """What the client calls the session that this is part of."""
+    tenant: Tenant | None = None
+    """Whom servers are to keep apart from others; None: nobody in particular."""
 
 
 class Piece(NamedTuple):

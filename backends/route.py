@@ -62,6 +62,8 @@ class Route:
     """How a completion's suffix goes into its prompt; without one it is the server's to understand."""
     affinity: bool = True
     """Where there are several replicas: whether conversations stay where their KV cache is."""
+    cache_salt: bool | None = None
+    """Whether its servers are told of tenants; None: where they say that they are vLLM."""
     tool_types: frozenset[str] = frozenset(("function",))
     """Types of tools that the server takes; ``unsupported_tools`` says what becomes of others."""
     unsupported_tools: UnsupportedTools = "pass"

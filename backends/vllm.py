@@ -1,4 +1,4 @@
-"""vLLM servers, and any other that speaks OpenAI's wire: the client's bytes go through, two fields spliced."""
+"""vLLM servers, and any other that speaks OpenAI's wire: the client's bytes go through, a few fields spliced."""
 
 import re
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from backends.fim import without_suffix
 from backends.message_threads import refuse_threads
 from backends.route import Revision, Route
 from backends.upstream_http import error_body, retry_after_s, whole_body
+from backends.vllm_tenants import keep_apart
 from backends.wire_answer import WireAnswer, spliced
 from backends.wires import WIRES
 
@@ -36,7 +37,9 @@ class VllmBackend:
     async def send(self, route: Route, replica: str, call: Call) -> WireAnswer:
         refuse_threads(call)
         wire = WIRES[call.wire]
-        fields: Mapping[str, msgspec.Raw] = spliced(call, wire, route.model)
+        body_fields = spliced(call, wire, route.model)
+        keep_apart(body_fields, call, route)
+        fields: Mapping[str, msgspec.Raw] = body_fields
         if route.fim is not None and call.wire == "completions" and "suffix" in fields:
             fields = without_suffix(fields, route.fim)
         body = msgspec.json.encode(fields)

@@ -35,7 +35,7 @@ _FOR_VIRTUAL_KEYS = frozenset(
         "/v1/spend",
     )
 )
-_AND_BELOW = ("/v1/models/", "/v1/requests/")
+_AND_BELOW = ("/v1/models/", "/v1/requests/", "/v1/responses/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class Keys:
 
 
 class Gate:
-    """ASGI middleware: leaves ``weighbridge.tenant`` and ``weighbridge.key`` in the scope, or answers 401 or 403.
+    """ASGI middleware: leaves ``weighbridge.tenant``, ``.key`` and ``.apart`` in the scope, or answers 401 or 403.
 
-    The key is a ``VirtualKey``, or None for whoever may do everything.
+    The key is a ``VirtualKey``, or None for whoever may do everything; ``apart`` is its ``Tenant``.
     """
 
     def __init__(self, app, keys: Keys, on_refusal: _OnRefusal) -> None:  # type: ignore[no-untyped-def]
@@ -74,6 +74,7 @@ class Gate:
                 return
             scope["weighbridge.tenant"] = self._tenant if key is None else key.tenant
             scope["weighbridge.key"] = key
+            scope["weighbridge.apart"] = self._ring.tenants.of(key.tenant) if key is not None and self._ring else None
         await self._app(scope, receive, send)
 
     def _enter(self, scope: Scope) -> VirtualKey | None:

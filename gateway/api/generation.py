@@ -13,6 +13,7 @@ from gateway.api.counts import check_counts
 from gateway.api.http import Headers, Receive, Scope, Send, header, read_body, respond
 from gateway.api.keep_alive import KeepAlive
 from gateway.api.wire import ClientWire
+from gateway.keys.tenants import refuse_others
 from gateway.limiting.standing import Standing, headers_of
 from gateway.limits import Limits
 from gateway.pipeline.account import new_request_id
@@ -113,13 +114,15 @@ def parse(wire: ClientWire, scope: Scope, body: bytes, media_hosts: Sequence[str
 
 
 def _asked(wire: ClientWire, scope: Scope, body: bytes, fields: dict[str, msgspec.Raw]) -> Asked:
-    """Raises ``msgspec.DecodeError``, also for a number that no machine has room for."""
+    """Raises ``msgspec.DecodeError``, also for a number that no machine has room for; ``Problem`` 404."""
     model = msgspec.json.decode(fields["model"], type=str)
     stream = _is(fields, "stream", True)
     wanted = _TRACE_HEADERS + wire.forwarded
     headers = {name.decode(): value for name in wanted if (value := header(scope, name)) is not None}
     wants_usage = stream and wire.has_stream_options and _wants_usage(fields)
-    call = Call(wire.name, fields, stream, wants_usage, headers, session_id(scope["headers"], fields))
+    session, tenant = session_id(scope["headers"], fields), scope["weighbridge.apart"]
+    call = Call(wire.name, fields, stream, wants_usage, headers, session, tenant)
+    refuse_others(call)
     unkept = _is(fields, "background", True)  # a ticket for an answer, not the answer
     cache = _NO_STORE if unkept else CacheControl.parse(header(scope, b"cache-control"))
     traits = _traits(wire, scope, fields, body)

@@ -72,6 +72,7 @@ def route(name: str, section: RouteSection, directory: Path) -> Route:
         unsupported_tools=section.unsupported_tools,
         fim=_fim(section.fim, model) if section.backend == "vllm" else None,
         affinity=section.affinity is not False,
+        cache_salt=section.cache_salt,
         headers=_headers(section),
     )
 

@@ -32,6 +32,7 @@ _CACHE_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
 _BELONGS_TO: Mapping[str, tuple[Backend, ...]] = {
     "replicas": ("vllm",),
     "affinity": ("vllm",),
+    "cache_salt": ("vllm",),
     "fim": ("vllm",),
     "base_url": ("claude",),
     "recording": ("recorded",),

@@ -99,6 +99,7 @@ class RouteSection(Section):
     headers: dict[str, Secret] = Field(default_factory=dict, examples=["{x-team: assistants}"])
     fim: Annotated[FimSection, BeforeValidator(_template)] | None = Field(default=None, examples=["qwen-coder"])
     affinity: bool | None = Field(default=None, examples=["false"])
+    cache_salt: bool | None = Field(default=None, examples=["true"])
 
 
 class PassAt1Section(Section):

@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.keys.key import VirtualKey
 from gateway.keys.secret import KeyHash
+from gateway.keys.tenants import Tenants
 from gateway.problem import Problem
 
 log = logging.getLogger("weighbridge.keys")
@@ -44,6 +45,7 @@ class Keyring:
 
     def __init__(self, path: Path, secret: str) -> None:
         self.hash = KeyHash(secret)
+        self.tenants = Tenants(secret)
         self._path = path
         self._seen: tuple[int, int] | None = None
         self._by_hash: dict[str, VirtualKey] = {}

@@ -81,10 +81,13 @@ def attributed(session: str | None) -> str | None:
 
 
 def conversation_of(call: Call) -> Conversation | None:
-    """None where nothing is to be gained: a wire without a prompt cache, or a prompt that is short or not readable."""
+    """None where nothing is to be gained: a wire without a prompt cache, or a prompt that is short or not readable.
+
+    Tenants share no marks, as they share no prompt cache.
+    """
     if call.wire not in _PROMPTS:
         return None
-    said = blake2b((call.session or "").encode(), digest_size=_DIGEST)
+    said = blake2b((call.session or "").encode(), key=call.tenant.key if call.tenant else b"", digest_size=_DIGEST)
     session = said.digest()
     prompt = _of_prompt(said, call)
     if call.session is None:

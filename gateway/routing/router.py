@@ -11,7 +11,7 @@ from gateway.keys.key import VirtualKey
 from gateway.problem import Problem
 from gateway.routing.opening import prompt_of
 from gateway.routing.request_language import language_of
-from gateway.routing.sticky import Sessions, draw_of, place_of, place_of_session
+from gateway.routing.sticky import Sessions, draw_of, of_tenant, place_of, place_of_session
 from policies.decide import CompiledPolicy, Decision, compile_policy
 from policies.hedge import Hedge
 from policies.latency import goes_by_live, live_verdicts
@@ -104,7 +104,8 @@ class Router:
         traits = _with_language(compiled, traits, call)
         place = place_of(call) if compiled.asks_session else None
         if place is not None:
-            traits = replace(traits, draw=draw_of(place), previous=self.sessions.route(name, place))
+            draw, place = draw_of(place), of_tenant(place, call.tenant)
+            traits = replace(traits, draw=draw, previous=self.sessions.route(name, place))
         decision = compiled.decide(traits, self._available(key))
         if not decision.routes and key is not None and self.decide(name, traits).routes:
             message = f"policy '{name}' has no route for this that may serve the API key {key.id}"

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from hashlib import blake2b
 
 from backends.backend import Call
+from backends.tenant import Tenant
 from gateway.pipeline.session import opening_of
 
 MOST_SESSIONS = 10_000
@@ -18,6 +19,11 @@ def place_of(call: Call) -> bytes:
 def place_of_session(session: str) -> bytes:
     """Of a session that its client names so."""
     return place_of(Call("chat", {}, stream=False, session=session))
+
+
+def of_tenant(place: bytes, tenant: Tenant | None) -> bytes:
+    """Where it is remembered: a tenant that names another's session does not move it, nor learn where it is."""
+    return place if tenant is None else blake2b(place, key=tenant.key, digest_size=12).digest()
 
 
 def draw_of(place: bytes) -> int:

@@ -1,0 +1,40 @@
+"""What vLLM is told of tenants: a salt for its prefix cache, and the id under which it stores a response."""
+
+import msgspec
+
+from backends.backend import Call
+from backends.route import Route
+
+_SALTED = frozenset(("chat", "completions", "responses", "messages", "embeddings"))
+"""Wires on which vLLM takes ``cache_salt`` (0.32)."""
+
+
+def understands_tenants(route: Route) -> bool:
+    """As it is declared, or as its servers say that they are vLLM; of those that nobody has seen it is hoped."""
+    if route.cache_salt is not None:
+        return route.cache_salt
+    observed = route.revision.observed
+    return not observed or observed.get("engine", "").startswith("vllm ")
+
+
+def keep_apart(fields: dict[str, msgspec.Raw], call: Call, route: Route) -> None:
+    """Changes the body that goes up. Does nothing for whoever is no tenant.
+
+    vLLM keeps a response under the ``request_id`` of the request, and what the client wrote there would name, and
+    overwrite, another's.
+    """
+    tenant = call.tenant
+    if tenant is None:
+        return
+    fields.pop("request_id", None)
+    if not understands_tenants(route):
+        return
+    if call.wire in _SALTED:
+        chosen = bytes(fields.get("cache_salt", b"null"))
+        fields["cache_salt"] = _text(tenant.salt(b"" if chosen == b"null" else chosen))
+    if call.wire == "responses":
+        fields["request_id"] = _text(tenant.new_response_id())
+
+
+def _text(ascii_only: str) -> msgspec.Raw:
+    return msgspec.Raw(b'"%s"' % ascii_only.encode())
