@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from policies.snapshot import Snapshot
 
 _DATABASE = "weighbridge.sqlite3"
 _GENERATING = ("chat", "completions", "responses", "messages")
+_GONE = "older than `ledger.keep_days`, of which only daily sums are kept"
 _AGO = re.compile(r"(\d+)([dh])")
 
 
@@ -103,8 +105,12 @@ def _read_store(
 
     try:
         with History.open(path) as history:
-            read = _read(history.settled(begin.timestamp(), end.timestamp()), decided_by)
-            return *read, history.evidence()
+            time = begin.timestamp(), end.timestamp()
+            past, ledger, served = _read(history.settled(*time), decided_by)
+            if gone := sum(n for name, n in history.rolled_up(*time).items() if not decided_by or name in decided_by):
+                ledger = replace(ledger, requests=ledger.requests + gone)
+                ledger.left_out[_GONE] += gone
+            return past, ledger, served, history.evidence()
     except UnreadableStore as error:
         raise MissingFailure(str(error)) from error
 

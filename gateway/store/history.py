@@ -1,6 +1,6 @@
 """The store as another process reads it, beside a gateway that writes. Nothing is changed, nor brought up to date."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -11,8 +11,11 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
 from gateway.ledger.events import SHADOW
+from gateway.store import roll_up
+from gateway.store.day_of import DAY_S
 from gateway.store.schema import requests
 from gateway.store.scorecards import evidence
+from gateway.store.spend import Days
 from policies.snapshot import Snapshot
 
 
@@ -49,3 +52,7 @@ class History:
         wanted = select(requests).where(*within, clients).order_by(requests.c.settled_at, requests.c.id)
         with self._connection.execution_options(yield_per=1000).execute(wanted) as rows:
             yield from map(dict, rows.mappings())
+
+    def rolled_up(self, since: float, until: float) -> Mapping[str, int]:
+        """How many of the time's requests, by policy, have no rows any more; of days that are partly in it, all."""
+        return roll_up.rolled_up(self._connection, Days(int(since // DAY_S), int((until - 0.001) // DAY_S)))

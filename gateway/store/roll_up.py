@@ -36,11 +36,12 @@ def roll_up(connection: Connection, before: float, most: int = MOST_AT_ONCE) -> 
     return len(ids)
 
 
-def rolled_up(connection: Connection, days: spend.Days) -> int:
-    """How many clients' requests of these days have no rows of their own any more."""
-    clients = ~daily_spend.c.policy.startswith(SHADOW)
-    within = daily_spend.c.day.between(days.first, days.last)
-    return connection.execute(select(func.sum(daily_spend.c.requests)).where(within, clients)).scalar() or 0
+def rolled_up(connection: Connection, days: spend.Days) -> Mapping[str, int]:
+    """How many clients' requests of these days have no rows of their own any more, by policy."""
+    row = daily_spend.c
+    within = (row.day.between(days.first, days.last), ~row.policy.startswith(SHADOW), row.requests > 0)
+    counted = connection.execute(select(row.policy, func.sum(row.requests)).where(*within).group_by(row.policy))
+    return {policy: int(count) for policy, count in counted}
 
 
 def _row(sums: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from backends.route import Revision
 from gateway.cli import policy
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
 from gateway.ledger.events import AttemptDetail, Settled
+from gateway.store import roll_up
 from gateway.store.history import History, UnreadableStore
 from gateway.store.store import Store
 from policies.scorecard import Scorecard
@@ -92,6 +95,25 @@ def test_what_was_asked_is_decided_anew_and_the_rest_is_counted(simulated: Calla
     assert found["after"]["routes"] == {"cheap": {"requests": 2, "cost_nanousd": 4_000_000}}
     assert found["suite"] is None and found["after"]["solved"] is None
     assert any("not recorded" in note for note in found["notes"])
+
+
+def test_requests_that_only_daily_sums_are_left_of_are_counted_and_said(simulated: Callable[..., Result]) -> None:
+    events = [settled(1), settled(2, at=NOON + 1000), settled(3, at=NOON + 2000, policy="pinned")]
+    simulated(events=events)
+    store = Path(os.environ["WEIGHBRIDGE_STATE_DIR"]) / "weighbridge.sqlite3"
+    assert asyncio.run(_rolled_up(store, before=NOON + 500)) == 1
+    found = json.loads(simulated("--to", "2026-11-21", "--policy", "cheapest", "--json").output)
+    assert (found["requests"], found["decided_anew"], sum(found["left_out"].values())) == (3, 1, 2)
+    assert any("keep_days" in reason for reason in found["left_out"])
+    of_pinned = ("--to", "2026-11-21", "--policy", "cheapest", "--decided-by", "pinned", "--json")
+    assert json.loads(simulated(*of_pinned).output)["requests"] == 1
+
+
+async def _rolled_up(path: Path, before: float) -> int:
+    store = await Store.open(path)
+    moved = await store.write(partial(roll_up.roll_up, before=before))
+    await store.close()
+    return moved
 
 
 def test_what_is_solved_is_told_beside_what_it_costs(simulated: Callable[..., Result]) -> None:
