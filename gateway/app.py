@@ -41,6 +41,7 @@ from gateway.limiting.seeded import Seeded
 from gateway.pipeline.cache import AnswerCache
 from gateway.pipeline.kept_answers import KeptAnswers
 from gateway.pipeline.pipeline import Pipeline
+from gateway.pipeline.turns import Turns
 from gateway.problem import Problem
 from gateway.processes.runtime import Runtime
 from gateway.routing.evidence import EvidenceFile
@@ -125,6 +126,7 @@ def create_app(
     )
     app.state.serving = False
     app.state.stop = parts.pipeline.stop
+    app.state.receive_s = config.limits.receive_s
     app.state.fleet = parts.fleet
     app.state.sessions = parts.router.sessions
     app.state.seeded = parts.seeded
@@ -142,8 +144,9 @@ def create_app(
         known = known and (parts.seeded is None or parts.seeded.known)
         return app.state.serving and known and parts.fleet.started
 
+    turns = Turns(config.limits, metrics.waiting.inc)
     for wire in WIRES:
-        endpoint = Generation(wire, parts.pipeline, parts.observer, config.limits)
+        endpoint = Generation(wire, parts.pipeline, parts.observer, config.limits, turns)
         app.router.routes.append(Route(wire.path, endpoint, methods=["POST"]))
         app.straight[wire.path] = gate(endpoint, on_refusal=partial(parts.observer.refused, wire=wire.name))
     app.include_router(models_api(parts.router, int(time.time())))

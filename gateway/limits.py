@@ -20,6 +20,11 @@ class Limits:
     gap_s: float = 60.0
     keep_alive_s: float = 15.0
     total_s: float = 900.0
+    active: int = 5000
+    """Requests that a worker serves at once."""
+    queue: int = 5000
+    """Those that may wait for that."""
+    queue_s: float = 10.0
     when_unavailable: WhenUnavailable = "deny"
     """What becomes of a limited key's requests while Valkey does not say whether they are within its limits."""
     media_hosts: tuple[str, ...] = ()

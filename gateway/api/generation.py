@@ -21,6 +21,7 @@ from gateway.pipeline.cache_control import CacheControl
 from gateway.pipeline.passage import Asked, Departure, Passage
 from gateway.pipeline.pipeline import Pipeline
 from gateway.pipeline.session import session_id
+from gateway.pipeline.turns import Turns
 from gateway.problem import ClientLeft, Problem
 from gateway.routing.request_needs import needs_of
 from gateway.telemetry.observer import Observation, Observer
@@ -40,8 +41,9 @@ _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 class Generation:
     """An ASGI endpoint: a framework's request and response objects would cost as much as the rest of the road."""
 
-    def __init__(self, wire: ClientWire, pipeline: Pipeline, observer: Observer, limits: Limits) -> None:
+    def __init__(self, wire: ClientWire, pipeline: Pipeline, observer: Observer, limits: Limits, turns: Turns) -> None:
         self._wire = wire
+        self._turns = turns
         self._pipeline = pipeline
         self._observer = observer
         self._limits = limits
@@ -51,16 +53,15 @@ class Generation:
         observation = self._observer.begin(scope["headers"], self._wire.name)
         request_id = ""
         try:
+            self._turns.check(scope["weighbridge.tenant"])
             body = await read_body(scope, receive, self._limits.max_body_bytes, self._limits.receive_s)
             observation.received(scope["weighbridge.tenant"], body)
             asked = parse(self._wire, scope, body, self._limits.media_hosts)
             request_id = asked.id
             alive = KeepAlive(scope, send, self._wire.keep_alive, self._limits.keep_alive_s)
-            if asked.call.stream and self._wire.keep_alive:
-                alive.start(asked.id)
             watch = asyncio.create_task(_watch(receive, departure))
             try:
-                await self._answer(asked, departure, observation, send, alive)
+                await self._in_turn(asked, departure, observation, send, alive)
             finally:
                 alive.stop()
                 watch.cancel()
@@ -75,6 +76,18 @@ class Generation:
             raise  # the server answers 500, or cuts a stream that has begun
         finally:
             observation.ended()
+
+    async def _in_turn(
+        self, asked: Asked, departure: Departure, observation: Observation, send: Send, alive: KeepAlive
+    ) -> None:
+        if not self._turns.take():
+            await self._turns.wait(asked.tenant, departure)
+        try:
+            if asked.call.stream and self._wire.keep_alive:
+                alive.start(asked.id)
+            await self._answer(asked, departure, observation, send, alive)
+        finally:
+            self._turns.give_back()
 
     async def _answer(
         self, asked: Asked, departure: Departure, observation: Observation, send: Send, alive: KeepAlive

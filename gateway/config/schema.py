@@ -182,6 +182,9 @@ class LimitsSection(Section):
     gap_s: Seconds | None = Field(default=None, examples=["60"])
     keep_alive_s: Seconds | None = Field(default=None, examples=["15"])
     total_s: Seconds | None = Field(default=None, examples=["900"])
+    active: int | None = Field(default=None, ge=1, examples=["5000"])
+    queue: int | None = Field(default=None, ge=0, examples=["5000"])
+    queue_s: Seconds | None = Field(default=None, examples=["10"])
     when_unavailable: WhenUnavailable | None = Field(default=None, examples=["deny"])
     media_hosts: tuple[MediaHost, ...] | None = Field(default=None, examples=["[images.example.com]"])
 

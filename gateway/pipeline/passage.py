@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 from backends.backend import Call
 from backends.route import Route
@@ -38,14 +39,20 @@ class Asked:
         return "stream+usage" if self.call.include_usage else "stream"
 
 
+class Leaving(Protocol):
+    def leave(self) -> None:
+        """The client is gone. Calling it again does nothing."""
+        ...
+
+
 class Departure:
     """The client's leaving, whenever it comes: passed on to what it reads at that moment."""
 
     def __init__(self) -> None:
         self.gone = False
-        self._reader: Reader | None = None
+        self._reader: Leaving | None = None
 
-    def follow(self, reader: Reader) -> None:
+    def follow(self, reader: Leaving) -> None:
         self._reader = reader
         if self.gone:
             reader.leave()

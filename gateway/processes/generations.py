@@ -108,6 +108,12 @@ class Generations:
         self._ending: set[asyncio.Task[None]] = set()
         self._closing = False
 
+    @property
+    def receive_s(self) -> float:
+        """How long a request may take to arrive."""
+        assert self._current is not None
+        return float(self._current.app.state.receive_s)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)

@@ -62,6 +62,10 @@ class Metrics:
         self.in_flight = Gauge(
             "weighbridge_requests_in_flight", "Requests being served", registry=registry, multiprocess_mode="livesum"
         )
+        self.waiting = Gauge(
+            "weighbridge_requests_waiting", "Requests that wait until it is their turn to be served",
+            registry=registry, multiprocess_mode="livesum",
+        )  # fmt: skip
         self._children: dict[tuple[str, ...], Counter | Histogram] = {}
 
     def problem(self, code: str) -> None:
