@@ -35,6 +35,7 @@ from gateway.fleet.fleet import Fleet
 from gateway.keys.keyring import Keyring
 from gateway.ledger.spool import Spool
 from gateway.limiting.admission import Admission
+from gateway.limiting.budgets import Budgets, asking_names
 from gateway.limiting.ledger_id import ledger_id
 from gateway.limiting.limiter import Limiter
 from gateway.limiting.seeded import Seeded
@@ -259,7 +260,10 @@ def _admission(config: Config, runtime: Runtime, valkey: Valkey, metrics: Metric
         on_failure=metrics.valkey_failed,
         on_overrun=metrics.overran,
     )
-    return Admission(limiter, config.keys.shared)
+    asking = asking_names({name: policy.budget is not None for name, policy in config.policies.items()}, config.aliases)
+    shared = config.keys.shared
+    budgets = Budgets(valkey, shared, ledger=ledger_id(runtime.state), names=asking) if asking else None
+    return Admission(limiter, shared, budgets)
 
 
 def _seeded(config: Config, runtime: Runtime, valkey: Valkey, before: FastAPI | None) -> Seeded | None:

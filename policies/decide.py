@@ -5,7 +5,7 @@ request then costs a few comparisons for each route; reasons are put into words 
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from backends.route import Route
@@ -71,6 +71,9 @@ class CompiledPolicy:
         if (spoken := self.by_language.get(request.language)) is not None:
             return spoken.decide(request, available)
         routes = _fitting(self.qualified, request, available)
+        if self.policy.budget is not None:
+            unknown = self.policy.unmeasured == "allow"
+            routes = tuple(self.policy.budget.kept(routes, request.budget, unknown=unknown))
         if self.seats:
             routes = tuple(deal(self.seats, routes, request.draw))
         used_otherwise = False
@@ -162,7 +165,7 @@ class Decision:
             "evidence": policy.evidence,
             "used_otherwise": self.used_otherwise,
             "request": {
-                **{name: value for name, value in asdict(self.request).items() if name != "prompt"},
+                **{name: value for name, value in asdict(self.request).items() if name in self._shown},
                 "needs": sorted(self.request.needs),
                 "draw": f"{self.request.draw:016x}",
             },
@@ -173,6 +176,12 @@ class Decision:
             "routes": [self._explain(candidate) for candidate in self._in_order()],
         }
 
+    @property
+    def _shown(self) -> frozenset[str]:
+        """What of a request is repeated: a prompt is nobody's business, and a budget is for policies that ask."""
+        names = (field.name for field in fields(self.request) if field.name != "prompt")
+        return frozenset(names) - (frozenset(("budget",)) if self.compiled.policy.budget is None else frozenset())
+
     def _in_order(self) -> list[Candidate]:
         ranks = {route.name: rank for rank, route in enumerate(self.routes)}
         return sorted(self.compiled.candidates, key=lambda item: ranks.get(item.route.name, len(ranks)))
@@ -182,6 +191,9 @@ class Decision:
         serves = self.available is None or route.name in self.available
         serving = Finding("available", serves, "serving" if serves else "not serving: no replica is healthy")
         asked = [requirement.judge(route, self.request) for requirement in REQUEST_REQUIREMENTS]
+        if (budget := self.compiled.policy.budget) is not None:
+            unknown = self.compiled.policy.unmeasured == "allow"
+            asked.append(budget.judge(route, self.request.budget, unknown=unknown))
         return [*candidate.findings, *self._dealt(candidate), *asked, serving]
 
     def _dealt(self, candidate: Candidate) -> list[Finding]:

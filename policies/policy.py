@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from policies.budget import BudgetAtLeast
 from policies.hedge import Hedge
 from policies.kinds import Kind, Shadow, Stick
 from policies.learned import LearnedModel
@@ -42,6 +43,8 @@ class Policy:
     learned: LearnedModel | None = None
     """What may bring another of its routes to the front, by the prompt; beside an objective, and without a stick."""
     hedge: Hedge | None = None
+    budget: BudgetAtLeast | None = None
+    """What must be left of a key's budget. It is no promise of a route: ``otherwise`` waives it."""
 
     @property
     def kind_name(self) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from backends.route import Capability, Route
+from policies.budget import UNBUDGETED, BudgetLeft
 from policies.learned import Prompt
 from policies.requirements import Finding, listed
 
@@ -25,6 +26,8 @@ class RequestTraits:
     """The route that answered its session last, where the policy asks."""
     prompt: Prompt | None = field(default=None, repr=False)
     """What learned routing goes by, where the policy asks."""
+    budget: BudgetLeft | None = UNBUDGETED
+    """What is left for the key, where the policy asks; None: that is not known."""
 
     @property
     def tokens(self) -> int:

@@ -12,10 +12,13 @@ from backends.route import Capability
 from gateway.problem import Problem
 from gateway.routing.opening import prompt_of_text
 from gateway.routing.router import Router
+from policies.budget import supposed
 from policies.languages import canonical
 from policies.request import RequestTraits
 
 _Tokens = Annotated[int, Query(ge=0, le=1_000_000_000)]
+_Share = Annotated[float, Query(ge=0, le=1)]
+_Dollars = Annotated[float, Query(ge=0, le=1_000_000)]
 _Needs = Annotated[tuple[Capability, ...], Query()]
 
 
@@ -33,9 +36,12 @@ def _asked(
     needs: _Needs = (),
     session: str | None = None,
     previous: str | None = None,
+    budget_left: _Share | None = None,
+    budget_left_usd: _Dollars | None = None,
 ) -> _Asked:
     spoken = canonical(language) if language else None
-    return _Asked(RequestTraits(input_tokens, max_tokens, spoken, frozenset(needs)), session, previous)
+    budget = supposed(budget_left, budget_left_usd)
+    return _Asked(RequestTraits(input_tokens, max_tokens, spoken, frozenset(needs), budget=budget), session, previous)
 
 
 def policies_api(router: Router) -> APIRouter:

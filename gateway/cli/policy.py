@@ -20,6 +20,7 @@ from gateway.config.names import did_you_mean
 from gateway.config.presets import PRESETS
 from gateway.routing.opening import prompt_of_text
 from gateway.routing.sticky import draw_of, place_of_session
+from policies.budget import supposed
 from policies.decide import decide
 from policies.languages import canonical
 from policies.request import RequestTraits
@@ -48,6 +49,8 @@ def command() -> None:
 @click.option("--session", metavar="ID", help="Decide for the session of this id, where the policy goes by it.")
 @click.option("--prompt", type=click.File(), metavar="FILE", help="Decide for this prompt; - reads standard input.")
 @click.option("--previous", metavar="ROUTE", help="Decide for a session that this route answered last.")
+@click.option("--budget-left", type=click.FloatRange(0, 1), metavar="SHARE", help="What the key's budget has left.")
+@click.option("--budget-left-usd", type=click.FloatRange(0), metavar="USD", help="The same in dollars.")
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
@@ -62,7 +65,7 @@ def explain(
     base_url: str,
     as_json: bool,
     prompt: TextIO | None,
-    **asked: str | int | tuple[str, ...] | None,
+    **asked: str | float | tuple[str, ...] | None,
 ) -> None:
     """Show each route that policy NAME keeps or drops, on which figure and from which run.
 
@@ -137,6 +140,8 @@ def _offline(
     needs: tuple[Capability, ...] = (),
     session: str | None = None,
     previous: str | None = None,
+    budget_left: float | None = None,
+    budget_left_usd: float | None = None,
 ) -> dict[str, Any]:
     try:
         config = load_config(file)
@@ -147,7 +152,8 @@ def _offline(
         raise ConfigFailure(f"{file} has no policy '{name}'; {did_you_mean(name, config.policies)}")
     spoken = canonical(language) if language else None
     draw = draw_of(place_of_session(session)) if session is not None else 0
-    traits = RequestTraits(input_tokens, max_tokens, spoken, frozenset(needs), draw, previous)
+    budget = supposed(budget_left, budget_left_usd)
+    traits = RequestTraits(input_tokens, max_tokens, spoken, frozenset(needs), draw, previous, budget=budget)
     if text is not None:
         traits = replace(traits, prompt=prompt_of_text(text, traits))
     return decide(policy, config.routes.values(), Snapshot.decode(_PUBLISHED.read_bytes()), traits).explain()

@@ -12,6 +12,7 @@ from backends.fim import TEMPLATES, FimTemplate, known_template
 from backends.price import Price, nano
 from backends.route import Revision, Route
 from gateway.config import build_kinds
+from gateway.config.budgeting import budget_at_least
 from gateway.config.config import Cache, Server, Telemetry
 from gateway.config.hedging import hedge
 from gateway.config.learned import learned_model
@@ -107,6 +108,7 @@ def policy(name: str, section: PolicySection, directory: Path) -> Policy:
         kind=build_kinds.kind(section),
         shadow=build_kinds.shadow(section.shadow),
         stick=build_kinds.stick(section),
+        budget=budget_at_least(section.require.budget_left),
         verify=verification(section.verify, best_first=section.objective == "most_accurate"),
         learned=learned_model(section.learned, directory) if section.learned is not None else None,
         hedge=hedge(section.hedge),

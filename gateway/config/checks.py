@@ -11,6 +11,7 @@ from backends.claude.prices import known_models, litellm_folder
 from backends.fim import fault_of
 from backends.recording import Recording, RecordingError
 from backends.route import Route
+from gateway.config.budgeting import check_budget_left
 from gateway.config.build import replica_base
 from gateway.config.hedging import check_hedge
 from gateway.config.kind_checks import check_kind
@@ -75,6 +76,8 @@ def check_section(section: ConfigSection, directory: Path) -> Iterator[Report]:
     for name, policy in (section.policies or {}).items():
         yield from _check_policy(("policies", name), policy)
         yield from check_kind(("policies", name), policy, section.routes)
+        at = ("policies", name, "require", "budget_left")
+        yield from check_budget_left(at, policy.require.budget_left, section.routes)
         yield from check_verify(("policies", name, "verify"), policy.verify)
         yield from check_learned(("policies", name, "learned"), policy.learned, directory)
         yield from check_hedge(("policies", name, "hedge"), policy.hedge, policy.verify is not None)

@@ -8,6 +8,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from backends.route import Capability, Residency, UnsupportedTools
+from gateway.config.budgeting import BudgetLeftSection
+from gateway.config.budgeting import long_form as budget_long_form
 from gateway.config.hedging import HedgeSection
 from gateway.config.keys import KeysSection
 from gateway.config.kinds import CanarySection, Parts, ShadowSection, StickSection
@@ -44,6 +46,7 @@ FimName = Literal[
 Verify = Annotated[VerifySection, BeforeValidator(long_form)]
 Learned = Annotated[LearnedSection, BeforeValidator(of_path)]
 MediaHost = Annotated[str, Field(pattern=r"^(\*|(\*\.)?[a-z0-9][a-z0-9.-]*)$")]
+BudgetLeft = Annotated[BudgetLeftSection, BeforeValidator(budget_long_form)]
 Capabilities = Annotated[list[Capability], BeforeValidator(listed), Field(min_length=1)]
 
 
@@ -133,6 +136,7 @@ class RequireSection(Section):
     output: int | None = Field(default=None, ge=1, examples=["8000"])
     capabilities: Capabilities | None = Field(default=None, examples=["[tools, json_schema]"])
     languages: Languages | None = Field(default=None, examples=["[python, rust]"])
+    budget_left: BudgetLeft | None = Field(default=None, examples=["{share: 0.25, routes: [large]}"])
 
 
 class WeightsSection(Section):

@@ -5,6 +5,7 @@ import asyncio
 from backends.backend import Call
 from gateway.keys.key import VirtualKey
 from gateway.limiting.account import Shared
+from gateway.limiting.budgets import Budgets
 from gateway.limiting.demand import bounded, demand_of
 from gateway.limiting.hold import Hold
 from gateway.limiting.limiter import Limiter
@@ -33,7 +34,10 @@ class Admitting:
 
 
 class Admission:
-    def __init__(self, limiter: Limiter, shared: Shared) -> None:
+    """``budgets`` is there where a policy asks for what is left of them."""
+
+    def __init__(self, limiter: Limiter, shared: Shared, budgets: Budgets | None = None) -> None:
+        self.budgets = budgets
         self._limiter = limiter
         self._shared = shared
 

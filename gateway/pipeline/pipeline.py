@@ -57,6 +57,9 @@ class Pipeline:
 
         The caller reads ``passage.reader`` and then calls ``close(passage)``, whatever happened.
         """
+        if self._admission is not None and self._admission.budgets is not None:
+            told = await self._admission.budgets.told(asked.traits, asked.model, asked.key)
+            asked = replace(asked, traits=told)
         choice = self._router.choose(asked.model, asked.traits, asked.call, asked.key)
         observation.decided(choice.decision)
         admitting = None
