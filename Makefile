@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help run test test-full test-clients check bench bench-judge bench-policy bench-verify simulation lock clean
+.PHONY: help run test test-full test-clients check bench bench-judge bench-policy bench-verify simulation chaos soak lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,14 @@ bench-verify: ## what verified answers buy on recorded answers, over price ratio
 simulation: ## replays that may stop, 2,000 a row; writes docs/statistics.md
 	@deploy/setup/venv.sh dev
 	@.venv/bin/python -m tests.simulation.stopping --write
+
+chaos: ## 20,000 random requests among random faults and deaths, then an audit; writes docs/chaos.md (python -m tests.chaos --seed N repeats)
+	@deploy/setup/venv.sh dev
+	@.venv/bin/python -m tests.chaos --write
+
+soak: ## memory under constant load, 4,000 idle streams; writes docs/chaos.md (HOURS=8: for a night)
+	@deploy/setup/venv.sh dev
+	@.venv/bin/python -m tests.soak --write $(if $(HOURS),--hours $(HOURS))
 
 lock: ## write all lock files anew
 	@deploy/setup/lock.sh

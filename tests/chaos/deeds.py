@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from redis import Redis
@@ -34,13 +35,16 @@ class Done:
 
 
 class Operator:
-    """``reached`` is told how many requests have begun; acts run one after the other, beside the requests."""
+    """``reached`` is told how many requests have begun; acts run beside the requests, those on one service one after
+    the other.
+    """
 
     def __init__(self, stage: Stage, plan: Plan) -> None:
         self.done = Done()
         self._stage = stage
         self._acts = list(plan.acts)
         self._due: asyncio.Queue[Act | None] = asyncio.Queue()
+        self._busy: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def reached(self, number: int) -> None:
         while self._acts and self._acts[0].at <= number:
@@ -51,8 +55,14 @@ class Operator:
         self._due.put_nowait(None)
 
     async def work(self) -> None:
-        while (act := await self._due.get()) is not None:
-            log.info("request %d: %s (%d)", act.at, act.deed, act.which % 6)
+        async with asyncio.TaskGroup() as group:
+            while (act := await self._due.get()) is not None:
+                group.create_task(self._in_turn(act))
+
+    async def _in_turn(self, act: Act) -> None:
+        service = _service(act, self._stage)
+        async with self._busy[service]:
+            log.info("request %d: %s (%s)", act.at, act.deed, service)
             self.done.deeds.append(act.deed)
             await self._do(act)
 
@@ -100,6 +110,16 @@ class Operator:
 
     def _disrupted(self, which: int, began: float) -> None:
         self.done.disruptions.append(Disruption(which, began, time.monotonic()))
+
+
+def _service(act: Act, stage: Stage) -> str:
+    """Whom it is done to."""
+    kind = act.deed.split()[0]
+    if kind in ("valkey", "store"):
+        return kind
+    if kind == "upstream":
+        return f"upstream {act.which % len(stage.upstreams)}"
+    return f"gateway {act.which % len(stage.gateways)}"
 
 
 def _flush(url: str) -> None:

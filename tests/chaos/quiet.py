@@ -20,8 +20,10 @@ PATIENCE = 4.0
 
 _IN_FLIGHT = re.compile(r"^weighbridge_requests_in_flight (\S+)$", re.MULTILINE)
 _LIMITS = "weighbridge:limits:"
-_FEW_MORE = 4
-"""Descriptors that a worker may have beyond those of a fresh one: a control connection, a spool's next segment."""
+_FEW_MORE = 10
+"""Descriptors that a worker may have beyond those of a fresh one: connections that it keeps to the parent, to Valkey
+and for looking at its servers. What leaks leaks with requests, of which there were thousands.
+"""
 
 
 @dataclass(frozen=True, slots=True)

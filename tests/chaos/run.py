@@ -1,6 +1,7 @@
 """One run: the plan is played, everybody calms down, what is left is audited."""
 
 import asyncio
+import json
 import logging
 import time
 from collections import Counter
@@ -43,8 +44,16 @@ def _word(answer: Answer) -> str:
     if answer.end != "complete":
         return answer.end
     if answer.status != 200:
-        return str(answer.status)
+        return f"{answer.status} {_code(answer.body)}".strip()
     return answer.headers.get("x-weighbridge-cache", "?")
+
+
+def _code(body: bytes) -> str:
+    """In OpenAI's shape; Anthropic's has none, and what is an upstream's own need not be JSON."""
+    try:
+        return str(json.loads(body)["error"].get("code") or "")
+    except (ValueError, LookupError, AttributeError):
+        return ""
 
 
 async def play(seed: int, requests: int, folder: Path, store: Store) -> Outcome:
@@ -79,17 +88,18 @@ async def _gather(services: Stage, played: Plan, answers: list[Answer], done: Do
     for gateway in services.gateways:
         done.exit_codes.append(await gateway.stop())
     limits = await asyncio.to_thread(quiet.limit_states, services.valkey.url)
+    rows = services.store.rows([gateway.state for gateway in services.gateways])
     errors = {f"error to {answer.ask.id}": answer.body.decode() for answer in answers if answer.status >= 400}
     return Evidence(
         plan=played,
         answers=answers,
-        rows=services.store.rows([gateway.state for gateway in services.gateways]),
+        rows=rows,
         served=read_served(upstream.log for upstream in services.upstreams),
         done=done,
         servers={upstream.url: upstream.name for upstream in services.upstreams},
         key_ids=services.key_ids,
         limits=limits,
         entries=entries,
-        texts=pages | quiet.texts(services) | errors,
+        texts=pages | quiet.texts(services) | errors | {"the ledger": repr(rows)},
         secrets=(CANARY, OWN_KEY, ADMIN_KEY, SECRET, UPSTREAM_KEY, *services.keys.values()),
     )
