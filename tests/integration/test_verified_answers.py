@@ -85,6 +85,20 @@ def test_a_wrong_answer_is_followed_by_the_next_routes_and_each_is_billed_once(
     assert (row["route"], row["usage"]["output_tokens"], row["usage_source"]) == ("large", words["large"], "provider")
 
 
+def test_what_each_route_was_paid_is_spent_on_it(gateway: Gateway, upstream: Upstream) -> None:
+    upstream.behaviour = by_model(small=up.says(WRONG), large=up.says(RIGHT))
+    answer = gateway.chat(QUESTION, model="auto", headers={"x-weighbridge-language": "perl"})  # nobody else asks in it
+    row = gateway.ledger(answer.headers["x-weighbridge-request-id"])
+    paid = {attempt["route"]: attempt["cost_nanousd"] for attempt in row["attempts"]}
+    assert paid.keys() == {"small", "large"} and all(paid.values())
+    spent = gateway.http.get("/v1/spend", params={"by": ["language", "route"]}).json()["rows"]
+    of_it = {each["route"]: each for each in spent if each["language"] == "perl"}
+    assert {route: each["cost_nanousd"] for route, each in of_it.items()} == paid
+    assert sum(paid.values()) == row["cost_nanousd"]
+    assert {route: each["requests"] for route, each in of_it.items()} == {"small": 0, "large": 1}
+    assert all(each["provider_nanousd"] == each["cost_nanousd"] for each in of_it.values())
+
+
 def test_a_right_answer_goes_out_and_is_found_again(gateway: Gateway, upstream: Upstream) -> None:
     upstream.behaviour = by_model(small=up.says(RIGHT))
     assert told(gateway.chat(QUESTION, model="auto")) == ("small", "passed")
