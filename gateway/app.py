@@ -49,10 +49,11 @@ from gateway.routing.evidence import EvidenceFile
 from gateway.routing.router import Router
 from gateway.routing.shadow import Shadows
 from gateway.routing.shadow_budget import DayBudget
-from gateway.telemetry.evidence_bounds import EvidenceBounds
+from gateway.telemetry.evidence_bounds import evidence_bounds
 from gateway.telemetry.fleet_health import FleetHealth
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observer import Observer, make_observer
+from gateway.telemetry.watched import Watched
 from gateway.valkey import Valkey
 from gateway.verify.confidence import ConfidenceVerifier
 from policies.verify import Form, Verifier
@@ -132,12 +133,10 @@ def create_app(
     app.state.sessions = parts.router.sessions
     app.state.seeded = parts.seeded
 
-    bounds = EvidenceBounds(parts.router)
-
     def all_metrics() -> CollectorRegistry:
         registry = scrape()
         registry.register(FleetHealth(parts.fleet))
-        registry.register(bounds)
+        registry.register(Watched(parts.router))
         return registry
 
     def ready() -> bool:
@@ -158,7 +157,7 @@ def create_app(
     app.include_router(watch_api(parts.router, parts.control, config.limits))
     if parts.keyring is not None:
         app.include_router(keys_api(parts.control, parts.keyring, parts.router, config.limits))
-    app.include_router(health_api(ready, all_metrics))
+    app.include_router(health_api(ready, all_metrics, partial(evidence_bounds, parts.router)))
     return app
 
 
@@ -181,7 +180,7 @@ def _parts(config: Config, runtime: Runtime, spool: Spool, metrics: Metrics, bef
         observer=observer,
         fleet=fleet,
         router=router,
-        evidence=EvidenceFile(runtime.evidence_file, runtime.live_file, router),
+        evidence=EvidenceFile(runtime.evidence_file, runtime.bounds_file, runtime.live_file, router),
         cache=cache,
         valkey=valkey,
         control=ControlClient(runtime),

@@ -8,10 +8,11 @@ docs/statistics.md says which bound applies when, and shows their coverage.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from itertools import count
 from math import exp, fsum, inf, lgamma, log, log1p, sqrt
 from statistics import NormalDist
+
+from policies.remembered import remembered
 
 Values = Sequence[tuple[float, int]]
 """Values in [0, 1], each with the number of units that have it."""
@@ -39,7 +40,7 @@ def wilson(mean: float, n: int, confidence: float) -> tuple[float, float]:
     return max(0.0, min(mean, centre - half)), min(1.0, max(mean, centre + half))
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def exact_lower(passes: float, n: int, confidence: float) -> float:
     """The one-sided bound for one sample a unit: at 0.95, 164 tasks at least 0.80 need 140 passes.
 
@@ -59,6 +60,7 @@ def exact_refutes(passes: float, n: int, m: float, confidence: float) -> bool:
     return passes > 0 and incomplete_beta(m, passes, n - passes + 1) <= 1 - confidence
 
 
+@remembered
 def betting_lower(values: Values, confidence: float) -> float:
     """The one-sided bound for values anywhere in [0, 1]: the least mean that betting against it does not refute.
 
@@ -91,6 +93,7 @@ def betting_refutes(values: Values, m: float, confidence: float) -> bool:
     return most > -inf and most + log(fsum(exp(end - most) for end in ends) / len(ends)) >= wanted
 
 
+@remembered
 def chernoff_lower(mean: float, n: int, confidence: float) -> float:
     """The one-sided bound when only the mean of n values in [0, 1] is known.
 

@@ -99,6 +99,27 @@ class Snapshot:
             raise InvalidScorecard(f"not a list of scorecards: {error}") from error
         return cls(envelope.version, tuple(map(_scorecard, envelope.scorecards)), envelope.admissions)
 
+    @classmethod
+    def read(cls, data: bytes) -> "Snapshot":
+        """What :meth:`encode` wrote: of a known source, so that no rule is checked again, in a tenth of the time.
+
+        Raises InvalidScorecard.
+        """
+        try:
+            whole = _decode_whole(data)
+        except msgspec.MsgspecError as error:
+            raise InvalidScorecard(f"not a list of scorecards: {error}") from error
+        return cls(whole.version, whole.scorecards, whole.admissions)
+
+
+class _Whole(msgspec.Struct):
+    scorecards: tuple[Scorecard, ...]
+    version: int = 0
+    admissions: tuple[Admission, ...] = ()
+
+
+_decode_whole = msgspec.json.Decoder(_Whole).decode
+
 
 class _Envelope(msgspec.Struct):
     scorecards: list[object]

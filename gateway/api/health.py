@@ -1,13 +1,17 @@
 """Liveness, readiness, and the metrics of all workers."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 
-def health_api(ready: Callable[[], bool], registry: Callable[[], CollectorRegistry]) -> APIRouter:
-    """``registry`` is asked at every scrape: with several workers it collects what each of them wrote."""
+def health_api(
+    ready: Callable[[], bool], registry: Callable[[], CollectorRegistry], more: Callable[[], Awaitable[bytes]]
+) -> APIRouter:
+    """``registry`` is asked at every scrape: with several workers it collects what each of them wrote. ``more`` is
+    written after it.
+    """
     api = APIRouter()
 
     @api.head("/")
@@ -28,6 +32,6 @@ def health_api(ready: Callable[[], bool], registry: Callable[[], CollectorRegist
 
     @api.get("/metrics")
     async def metrics() -> Response:
-        return Response(generate_latest(registry()), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(registry()) + await more(), media_type=CONTENT_TYPE_LATEST)
 
     return api

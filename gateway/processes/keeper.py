@@ -62,7 +62,7 @@ async def keep(
     register = Register(store, runtime.keys_file, Exchange(valkey) if shared_valkey is not None else None)
     others = LiveExchange(valkey) if shared_valkey is not None else None
     told = asyncio.Event()
-    published = Published(store, runtime.evidence_file, register, told.set)
+    published = Published(store, runtime, register, told.set)
     needing_the_store = [
         drain.watch,
         Seeder(valkey, store, drain, ledger).watch,

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from gateway.keys.register import Register
+from gateway.processes.runtime import Runtime
 from gateway.routing import evidence
 from gateway.store.outage import Outage
 from gateway.store.store import Store
@@ -21,9 +21,9 @@ _AFTER_FAILURE_S = 1.0
 class Published:
     """Until the store is open, workers go by what was published last. ``on_change`` is told of new evidence."""
 
-    def __init__(self, store: Store, evidence_file: Path, register: Register, on_change: Callable[[], None]) -> None:
+    def __init__(self, store: Store, runtime: Runtime, register: Register, on_change: Callable[[], None]) -> None:
         self._store = store
-        self._evidence_file = evidence_file
+        self._runtime = runtime
         self._register = register
         self._on_change = on_change
         self._one_at_a_time = asyncio.Lock()
@@ -58,7 +58,8 @@ class Published:
         async with self._one_at_a_time:
             self._version = None
             snapshot = await self._store.evidence()
-            evidence.write(self._evidence_file, snapshot)
+            files = self._runtime.evidence_file, self._runtime.bounds_file
+            await asyncio.to_thread(evidence.write, *files, snapshot)  # new bounds take a while
             self._version = snapshot.version
         self._on_change()
         return snapshot

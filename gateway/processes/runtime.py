@@ -31,6 +31,11 @@ class Runtime:
         return self.state / "evidence.json"
 
     @property
+    def bounds_file(self) -> Path:
+        """The bounds of that evidence, by this version's formulas."""
+        return self.folder / "bounds.json"
+
+    @property
     def live_file(self) -> Path:
         """What requests take now."""
         return self.folder / "live.json"

@@ -80,7 +80,7 @@ async def supervise(config: Config, listener: socket.socket, workers: int, first
         await prepare(config)
         database = config.state_dir / "weighbridge.sqlite3"
         if config.store_url is None and not database.exists():
-            evidence.write(runtime.evidence_file, Snapshot())  # there is none: the workers need not wait to hear it
+            evidence.write(runtime.evidence_file, runtime.bounds_file, Snapshot())  # there is none: no worker need wait
             keyring.write(runtime.keys_file, ())
         reloader = Reloader(config, runtime, listener.getsockname()[0], prepare)
         order = Order(str(config.path), str(runtime.folder), str(runtime.state), config.server.grace_s)
