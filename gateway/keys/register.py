@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,8 +65,7 @@ class Register:
         """None where there is no such key. To do it again changes nothing."""
         key = self._keys.get(key_id)
         if key is not None and key.revoked_at is None:
-            now = time.time()
-            key = msgspec.structs.replace(key, revoked_at=now, changed_at=now)
+            key = msgspec.structs.replace(key, revoked_at=time.time(), changed_at=_after(key))
             await self.put([key])
         return key
 
@@ -75,7 +75,7 @@ class Register:
         if key is None or key.revoked_at is not None:
             return None
         key = msgspec.structs.replace(
-            key, hash=new_hash, old_hash=key.hash, old_until=old_until, changed_at=time.time()
+            key, hash=new_hash, old_hash=key.hash, old_until=old_until, changed_at=_after(key)
         )
         await self.put([key])
         return key
@@ -141,3 +141,8 @@ class Register:
             log.warning("other replicas could not be told of keys yet", extra={"reason": str(error)})
             return
         self._untold = {name: key for name, key in self._untold.items() if telling.get(name) != key}
+
+
+def _after(key: VirtualKey) -> float:
+    """Now; but a clock that was set back lets no change look older than the one before it."""
+    return max(time.time(), math.nextafter(key.changed_at, math.inf))

@@ -318,6 +318,44 @@ async def test_a_soft_budget_overruns_by_what_is_under_way_at_most(redis: Redis,
     assert booked(redis, account)[0] - 10_000_000 <= 99 * 2 * actual - reserved
 
 
+async def test_the_overrun_of_a_soft_budget_is_measured_and_is_its_bound(redis: Redis, socket: Path) -> None:
+    """Many at once, whose answers vary by ten times."""
+    counted: list[int] = []
+    limit, price = 10_000_000, 1_000_000_000
+    account = Account("key:measured", Allowance(month=Budget(limit, hard=False)))
+    valkeys = [Valkey(f"unix://{socket}", connect_s=60, reply_s=60) for _ in range(2)]
+    limiters = [
+        Limiter(
+            valkey, ledger=LEDGER, when_unavailable="deny", on_overrun=lambda kind, nanousd: counted.append(nanousd)
+        )
+        for valkey in valkeys
+    ]
+    wanted = demand(worst=32_000_000, output_price=price, output=32_000)
+    random.seed(11)
+
+    async def ask(number: int) -> int:
+        """What it has cost."""
+        try:
+            hold = await limiters[number % 2].reserve((account,), f"s{number}", wanted)
+        except Problem as problem:
+            assert problem.code == "insufficient_quota"
+            return 0
+        assert hold is not None
+        output = random.randint(100, 1000)
+        await asyncio.sleep(random.random() / 50)
+        hold.settle(output * 1000, 0, output, answered=True)
+        return output * 1000
+
+    costs = await asyncio.gather(*(ask(number) for number in range(400)))
+    await settled(redis, account)
+    for limiter, valkey in zip(limiters, valkeys, strict=True):
+        await limiter.close()
+        await valkey.close()
+    assert booked(redis, account) == (sum(costs), 0)
+    assert counted
+    assert sum(costs) - limit <= sum(counted)
+
+
 async def many_customers(redis: Redis, limiters: list[Limiter], customers: int) -> None:
     """$0.10 a month each; each asks until it is refused, twice at a time."""
     limit = NANO // 10
