@@ -103,7 +103,7 @@ class Account:
         self._session = session
         self._language = language
         self._whose = (None, None, None) if key is None else (key.id, key.team, key.customer)
-        self._settled = False
+        self._opened = self._settled = False
         self._started = time.perf_counter()
         self.hold: Hold | None = None
         """What is reserved for it, where its key is limited."""
@@ -116,6 +116,9 @@ class Account:
         return (time.perf_counter() - self._started) * 1000
 
     def open(self) -> None:
+        """Does nothing the second time."""
+        if self._opened:
+            return
         opened = Opened(
             self.id, time.time(), self._tenant, self._asked, self.policy, self.wire, self._session, *self._whose
         )
@@ -126,6 +129,7 @@ class Account:
                 self.hold.release()
             message = "the gateway cannot record requests at the moment, so it serves none; try again later"
             raise Problem(503, "ledger_unavailable", message, retry_after=5) from full
+        self._opened = True
         self.observation.opened()
 
     def settle(self, spent: Spent, *, outcome: str, status: int, cache: str, streamed: bool) -> None:

@@ -136,6 +136,7 @@ class Pipeline:
             flight = self._to_join(trip, key, found)
             if flight is None:
                 break
+            trip.account.open()  # its client is about to be told its id
             if found.lease is not None:
                 found.lease.give_back()
             reader = flight.join()

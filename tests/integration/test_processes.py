@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -65,6 +66,23 @@ def test_a_killed_worker_is_replaced_and_its_requests_are_settled(serve: Serve, 
     eventually(serves)
     gateway.stop()
     assert len(orphans(gateway.state_dir)) == 1
+
+
+def test_who_read_along_when_a_worker_was_killed_has_a_row_too(serve: Serve, upstream: Upstream) -> None:
+    gateway = serve(config(upstream))
+    go = threading.Event()
+    upstream.behaviour = up.streams_held(up.event(up.chunk("a")), go)
+    body = {"model": "small", "messages": gateway.messages("hi"), "stream": True}
+    ids = {}
+    with ExitStack() as stack:
+        for cache in ("miss", "shared"):
+            answer = stack.enter_context(gateway.http.stream("POST", "/v1/chat/completions", json=body))
+            assert answer.headers["x-weighbridge-cache"] == cache
+            ids[cache] = answer.headers["x-weighbridge-request-id"]
+        os.kill(gateway.worker(), signal.SIGKILL)
+    go.set()
+    eventually(lambda: gateway.http.get("/health/ready").status_code == 200)
+    assert {gateway.ledger(request_id)["outcome"] for request_id in ids.values()} == {"orphaned"}
 
 
 def test_a_killed_parent_takes_everything_with_it_and_the_next_start_drains(tmp_path: Path, upstream: Upstream) -> None:
