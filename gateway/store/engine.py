@@ -1,5 +1,6 @@
 """How a store is reached: a SQLite file, or Postgres. Everything that can be said of either once is said here."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from gateway.store.trouble import StoreRefused, StoreUnavailable
 Where = Path | str
 """A SQLite file, or Postgres's URL."""
 
-_PATIENCE = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '30s'"  # SQLite's is 5 s, too
+PATIENCE_S = 5.0
+"""For a lock that somebody else holds."""
+_PATIENCE = "SET LOCAL lock_timeout = {:d}; SET LOCAL statement_timeout = '30s'"
 _CONNECTING = {
     "connect_timeout": 5,
     "tcp_user_timeout": 15_000,  # ms: a server that has gone without a word
@@ -23,10 +26,10 @@ _CONNECTING = {
 }
 
 
-def make_engine(where: Where) -> AsyncEngine:
+def make_engine(where: Where, patience_s: float = PATIENCE_S) -> AsyncEngine:
     """Its transactions are real ones, for the schema too; all its errors are ``StoreError``s. Nothing is opened yet."""
     if isinstance(where, Path):
-        engine = create_async_engine(f"sqlite+aiosqlite:///{where}")
+        engine = create_async_engine(f"sqlite+aiosqlite:///{where}", connect_args={"timeout": patience_s})
         event.listen(engine.sync_engine, "connect", _configure_sqlite)
     else:
         url = make_url(where).set(drivername="postgresql+psycopg")
@@ -34,7 +37,7 @@ def make_engine(where: Where) -> AsyncEngine:
         engine = create_async_engine(
             url, pool_pre_ping=True, pool_timeout=10, connect_args=arguments, hide_parameters=True
         )
-    event.listen(engine.sync_engine, "begin", _begin)
+    event.listen(engine.sync_engine, "begin", partial(_begin, _PATIENCE.format(round(patience_s * 1000))))
     event.listen(engine.sync_engine, "handle_error", _translate)
     return engine
 
@@ -54,9 +57,9 @@ def _configure_sqlite(connection: Any, _: Any) -> None:
     cursor.close()
 
 
-def _begin(connection: Connection) -> None:
+def _begin(patience: str, connection: Connection) -> None:
     if is_postgres(connection):
-        connection.exec_driver_sql(_PATIENCE)
+        connection.exec_driver_sql(patience)
     elif connection.get_execution_options().get("only_reads"):
         connection.exec_driver_sql("BEGIN")
     else:  # one that reads first and then writes would fail where another has written meanwhile

@@ -12,7 +12,7 @@ from gateway.feedback import Feedback, Tally
 from gateway.keys.key import VirtualKey
 from gateway.ledger.events import Event
 from gateway.store import admissions, feedback, keys, ledger, marks, scorecards, spending
-from gateway.store.engine import Where, make_engine, readers
+from gateway.store.engine import PATIENCE_S, Where, make_engine, readers
 from gateway.store.migrate import upgrade
 from gateway.store.spending import Charge, Spending
 from policies.admission import Admission
@@ -25,11 +25,11 @@ T = TypeVar("T")
 class Store:
     """Everything raises ``StoreError``. Several gateways may write to one that is in Postgres."""
 
-    def __init__(self, where: Where, ledger: str | None = None) -> None:
-        """``ledger`` is the id of the gateway's: its rows are known by that."""
+    def __init__(self, where: Where, ledger: str | None = None, patience_s: float = PATIENCE_S) -> None:
+        """``ledger`` is the id of the gateway's: its rows are known by that. Locks are waited for ``patience_s``."""
         self._where = where
         self._ledger = ledger
-        self._engine = make_engine(where)
+        self._engine = make_engine(where, patience_s)
         self._readers = readers(self._engine)
         self._under_way: set[asyncio.Task[Any]] = set()
 
