@@ -48,11 +48,11 @@ _NOT_THE_QUESTION = frozenset(
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A stored answer. ``pieces`` are a stream's events, or one whole body; ``at`` is Unix seconds."""
 
-    content_type: Annotated[str, msgspec.Meta(pattern="^[ -~]{1,256}$")]
+    content_type: Annotated[str, msgspec.Meta(pattern=r"\A[ -~]{1,256}\Z")]
     pieces: list[str]
-    at: float
+    at: Annotated[float, msgspec.Meta(ge=0, le=2**53)]
     verify: Verdict | None = None
-    cost_nanousd: int = 0
+    cost_nanousd: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
     """What it cost whoever asked first."""
 
 

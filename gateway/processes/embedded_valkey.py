@@ -42,7 +42,7 @@ class EmbeddedValkey:
             preexec_fn=lambda: die_with_parent(parent, signal.SIGKILL),
         )
         async with asyncio.timeout(_START_WITHIN_S):
-            while not self._socket.exists():
+            while not await self._accepts():
                 if self._process.returncode is not None:
                     raise OSError(f"the embedded Valkey ended with {self._process.returncode} at its start")
                 await asyncio.sleep(0.01)
@@ -51,6 +51,15 @@ class EmbeddedValkey:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()  # nothing in it is meant to last
             await self._process.wait()
+
+    async def _accepts(self) -> bool:
+        """Its socket is there a moment before it listens."""
+        try:
+            _, writer = await asyncio.open_unix_connection(self._socket)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        writer.close()
+        return True
 
 
 def _binary() -> str:

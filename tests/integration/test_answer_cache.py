@@ -1,13 +1,15 @@
 """The cache against a real Valkey."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
-from gateway.pipeline.cache import REST_AFTER_FAILURE_S, WRITE_BEHIND_S, AnswerCache, Entry
+from gateway.pipeline.cache import NOTHING, REST_AFTER_FAILURE_S, WRITE_BEHIND_S, AnswerCache, Entry
 from gateway.processes.embedded_valkey import EmbeddedValkey
 from gateway.valkey import Valkey
 
@@ -58,12 +60,76 @@ async def test_what_is_too_large_or_not_text_is_not_kept(valkey: Redis, client: 
     assert await valkey.dbsize() == 0
 
 
-async def test_a_foreign_entry_is_passed_over(valkey: Redis, client: Valkey) -> None:
+OURS = {"content_type": "text/plain", "pieces": ["a"], "at": 1.0, "verify": None, "cost_nanousd": 0}
+
+
+def changed(**fields: Any) -> bytes:
+    return json.dumps({**OURS, **fields}).encode()
+
+
+FOREIGN = {
+    "pickle": b"\x80\x04K\x01.",
+    "no JSON": changed() + b"x",
+    "another shape": b'["text/plain", ["a"], 1.0]',
+    "a field more": changed(more=1),
+    "deep": b'{"content_type":' + b"[" * 2000,
+    "deep elsewhere": changed()[:-1] + b',"more":' + b"[" * 2000,
+    "no text": changed().replace(b'"a"', b'"\xff"'),
+    "half a letter": changed().replace(b'"a"', b'"\\ud800"'),
+    "other pieces": changed(pieces=[1]),
+    "a header more": changed(content_type="text/plain\r\nset-cookie: a=b"),
+    "a line": changed(content_type="text/plain\n"),
+    "no time": changed(at="now"),
+    "an endless time": changed().replace(b"1.0", b"1e999"),
+    "a time before time": changed(at=-1e300),
+    "an unknown verdict": changed(verify="certainly"),
+    "money back": changed(cost_nanousd=-1),
+    "more money than there is": changed(cost_nanousd=10**30),
+    "huge": changed(pieces=["x" * 100_000]),
+}
+
+
+async def both_ways(cache: AnswerCache) -> list[Entry | None]:
+    return [await cache.get("k"), (await cache.look_up("k", "token")).entry]
+
+
+@pytest.mark.parametrize("stored", FOREIGN.values(), ids=FOREIGN)
+async def test_a_foreign_entry_is_passed_over(valkey: Redis, client: Valkey, stored: bytes) -> None:
     cache = AnswerCache(client, ttl_s=60, max_entry_bytes=100)
-    await valkey.set("k", b"\x80\x04K\x01.")
-    assert await cache.get("k") is None
+    await valkey.set("k", changed())
+    assert None not in await both_ways(cache)
+    await valkey.set("k", stored)
+    assert await both_ways(cache) == [None, None]
+    cache.put("k", "text/plain", [b"ours"])
+    await cache.close()
+    assert json.loads(await valkey.get("k"))["pieces"] == ["ours"]
+
+
+async def test_something_else_than_an_entry_is_passed_over(valkey: Redis, client: Valkey) -> None:
+    cache = AnswerCache(client, ttl_s=60, max_entry_bytes=100)
+    await valkey.rpush("k", "a", "list")
+    await valkey.hset("weighbridge:flight:1:other", "a", "hash")
+    assert await both_ways(cache) == [None, None]
+    assert await cache.look_up("other", "token") == NOTHING
     assert not cache.resting
     await cache.close()
+
+
+async def test_a_huge_one_is_not_even_fetched(valkey: Redis, client: Valkey) -> None:
+    cache = AnswerCache(client, ttl_s=60, max_entry_bytes=100)
+    await valkey.set("k", b"x" * 10_000_000)
+    await valkey.config_resetstat()
+    assert await both_ways(cache) == [None, None]
+    assert (await valkey.info("stats"))["total_net_output_bytes"] < 100_000
+    await cache.close()
+
+
+async def test_what_would_grow_too_large_as_json_is_not_kept(valkey: Redis, client: Valkey) -> None:
+    cache = AnswerCache(client, ttl_s=60, max_entry_bytes=10_000)
+    cache.put("k", "text/plain", [b"\x01" * 10_000])
+    cache.put("fits", "text/plain", [b'"' * 10_000])
+    await cache.close()
+    assert (await valkey.exists("k"), await valkey.exists("fits")) == (0, 1)
 
 
 async def test_closing_writes_what_is_left(valkey: Redis, client: Valkey, tmp_path: Path) -> None:
