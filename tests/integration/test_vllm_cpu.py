@@ -11,7 +11,9 @@ import httpx
 import pytest
 import yaml
 
+from gateway.keys.tenants import Tenants
 from tests.fixtures.gateway import WEIGHBRIDGE, Serve
+from tests.fixtures.keys import KEYS, OWN_KEY, Admin
 from tests.fixtures.vllm import VllmServer
 
 DEMO = Path(__file__).parents[2] / "deploy/demo.yaml"
@@ -190,3 +192,38 @@ def test_a_stream_on_every_wire_ends_as_its_wire_ends(
         assert ends[path] in answer.text.rstrip().rpartition("\n\n")[2], (path, answer.text[-500:])
         row = gateway.ledger(answer.headers["x-weighbridge-request-id"])
         assert (row["outcome"], row["usage_source"], row["usage"]["output_tokens"]) == ("ok", "provider", 20), path
+
+
+def test_tenants_share_no_prefix_and_their_responses_are_theirs(
+    demo: dict[str, Any], serve: Serve, vllm_server: VllmServer
+) -> None:
+    """On every wire vLLM takes what it is told of tenants; what it found in its prefix cache, it says itself."""
+    gateway = serve({**demo, "keys": KEYS}, api_key=OWN_KEY)
+    acme, other = (Admin(gateway).create(customer=name)["key"] for name in ("acme", "other"))
+    said = " ".join(f"{number} is a number that only these tenants like." for number in range(50))
+    turns = [{"role": "user", "content": said}]
+
+    def ask(key: str, path: str, **fields: Any) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {key}", "cache-control": "no-store"}
+        body = {"model": "smollm2-135m", "temperature": 0, **fields}
+        answer = httpx.post(gateway.url + path, json=body, headers=headers, timeout=120, trust_env=False)
+        return dict(answer.raise_for_status().json())
+
+    def found_of(key: str) -> float:
+        before = prefix_hits(vllm_server)
+        ask(key, "/v1/chat/completions", messages=turns, max_tokens=1)
+        return prefix_hits(vllm_server) - before
+
+    found = [found_of(key) for key in (acme, acme, other, other, OWN_KEY, OWN_KEY)]
+    assert [hits > 0 for hits in found] == [False, True, False, True, False, True], found
+    response = ask(acme, "/v1/responses", input=turns, max_output_tokens=1)
+    tenants = Tenants(KEYS["secret"])
+    assert [tenants.of(f"customer:{name}").owns(response["id"]) for name in ("acme", "other")] == [True, False]
+    assert ask(acme, "/v1/messages", messages=turns, max_tokens=1)["usage"]["output_tokens"] == 1
+    assert ask(acme, "/v1/completions", prompt=said, max_tokens=1)["usage"]["completion_tokens"] == 1
+
+
+def prefix_hits(vllm_server: VllmServer) -> float:
+    """Tokens, of all requests so far."""
+    page = httpx.get(f"{vllm_server.base_url}/metrics", timeout=60, trust_env=False).text
+    return sum(float(count) for count in re.findall(r"^vllm:prefix_cache_hits_total(?:{[^}]*})? (\S+)$", page, re.M))
