@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -122,6 +122,9 @@ def store(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
+@example([("request", "settled", 7, True), ("drain", False), ("roll up", 5), ("drain", True), ("worker dies",)])
+@example([("request", "killed", 7, True), ("request", "torn", 7, True), ("worker dies",), ("drain", True)])
+@example([("request", "settled apart", 7, True), ("drain", False), ("roll up", 1), ("request", "hit", 0, True)])
 def test_every_request_has_one_terminal_row_or_is_in_one_sum(
     runner: asyncio.Runner, store: Store, tmp_path: Path, steps: list[tuple[Any, ...]]
 ) -> None:

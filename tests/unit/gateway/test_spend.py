@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import func, select
 
 from backends.usage import Usage
 from gateway.ledger.events import AttemptDetail, Settled
@@ -18,6 +19,7 @@ from gateway.store import gpu, roll_up, spend
 from gateway.store.day_of import DAY_S
 from gateway.store.engine import Where
 from gateway.store.gpu import HOUR_S, Rented
+from gateway.store.schema import charges
 from gateway.store.spend import DIMENSIONS, MEASURES, Days
 from gateway.store.store import Store
 from tests.fixtures.postgres import Postgres
@@ -43,6 +45,10 @@ class Ledger:
 
     def idle(self, day: int, *by: str, days: int = 1) -> list[dict[str, Any]]:
         return self.runner.run(self.store.read(partial(gpu.idle, days=Days(day, day + days - 1), by=by)))
+
+    def charges(self) -> int:
+        counted = select(func.count()).select_from(charges)
+        return self.runner.run(self.store.read(lambda connection: connection.execute(counted).scalar_one()))
 
     def roll_up(self, before: float, most: int = 500) -> int:
         return self.runner.run(self.store.write(partial(roll_up.roll_up, before=before, most=most)))
@@ -197,6 +203,7 @@ def test_every_sum_is_the_whole_before_and_after_a_roll_up(
         pass
     assert shown(ledger.spend(day, *by)) == before
     assert summed(ledger.spend(day)) == whole
+    assert ledger.charges() == 0
 
 
 def summed(rows: list[dict[str, Any]]) -> Counter[str]:
