@@ -16,6 +16,7 @@ from backends.usage import Usage, UsageSource
 WireName = Literal["chat", "completions", "responses", "messages", "count_tokens", "embeddings"]
 Method = Literal["GET", "DELETE", "POST"]
 Trouble = Literal["refused", "timeout", "broken", "malformed", "status"]
+"""``malformed``: an answer was made, but what came is none: not of its wire, cut off as a whole, or endless."""
 
 
 class BackendError(Exception):

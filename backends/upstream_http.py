@@ -16,7 +16,7 @@ Pour = Callable[[Callable[[bytes], None]], Awaitable[None]]
 
 
 def too_long(limit: int) -> BackendError:
-    return BackendError("broken", f"the answer grew beyond {limit} bytes and was cut")
+    return BackendError("malformed", f"the answer grew beyond {limit} bytes and was cut")
 
 
 async def whole_body(read: Read, limit: int) -> bytes:

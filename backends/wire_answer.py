@@ -91,7 +91,14 @@ class WireAnswer:
         return [piece for piece in pieces if piece.data] + self._stream.ending()
 
     async def _whole(self) -> Piece:
-        body = await whole_body(self._read_body, self._max_bytes)
+        try:
+            body = await whole_body(self._read_body, self._max_bytes)
+        except OSError as error:
+            raise BackendError(
+                "malformed", f"{self._where}: {error}"
+            ) from error  # it was made: no connection's trouble
+        except BackendError as error:
+            raise BackendError("malformed", str(error)) from error
         self._whole_usage = self._wire.whole_usage(body)
         self._whole_here = True
         return Piece(body, True)

@@ -203,7 +203,8 @@ class _Exchange:
         try:
             answer = await whole_body(response.content.readany, self._max_bytes)
         except (aiohttp.ClientError, OSError) as error:
-            raise translate(error, _host(self._replica), started=True) from error
+            where = _host(self._replica)
+            raise BackendError("malformed", str(translate(error, where, started=True))) from error
         self.reader.read_whole(answer)
         self.body = answer
         return answer
