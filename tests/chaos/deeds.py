@@ -26,10 +26,12 @@ class Disruption:
 
 @dataclass(slots=True)
 class Done:
-    """``flushes``: how often Valkey has forgotten everything. ``exit_codes`` of gateways that were told to stop."""
+    """``forgot``: when Valkey has forgotten everything, in Unix seconds. ``exit_codes`` of gateways that were told to
+    stop.
+    """
 
     disruptions: list[Disruption] = field(default_factory=list)
-    flushes: int = 0
+    forgot: list[float] = field(default_factory=list)
     exit_codes: list[int] = field(default_factory=list)
     deeds: list[str] = field(default_factory=list)
 
@@ -79,12 +81,12 @@ class Operator:
                 await self._restart(which, gateway, gently=True)
             case "valkey dies":
                 stage.valkey.kill()
-                self.done.flushes += 1
+                self.done.forgot.append(time.time())
                 await asyncio.sleep(act.down_s)
                 await stage.valkey.start()
             case "valkey is flushed":
                 await asyncio.to_thread(_flush, stage.valkey.url)
-                self.done.flushes += 1
+                self.done.forgot.append(time.time())
             case "valkey hangs":
                 stage.valkey.hang()
                 await asyncio.sleep(act.down_s)

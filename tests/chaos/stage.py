@@ -83,7 +83,7 @@ def _config(plan: Plan, upstreams: tuple[Upstream, ...], valkey: Valkey, store: 
         "routes": {"small": {**route, "replicas": [a, b]}, "large": {**route, "replicas": [c]}},
         "policies": {"auto": {"objective": "cheapest"}},
         "limits": {
-            "receive_s": 4,
+            "receive_s": 15,
             "first_token_s": 2.5,
             "gap_s": 2.5,
             "total_s": 6,

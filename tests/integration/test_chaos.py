@@ -30,6 +30,7 @@ USAGE = Usage(40, 20, 4)
 ROW: dict[str, Any] = {
     "id": "r1", "session": "s1-0", "outcome": "ok", "status": 200, "cache": "miss", "usage_source": "provider",
     "input_tokens": 40, "cached_input_tokens": 20, "output_tokens": 4, "cost_nanousd": 30_000, "key_id": "key_dave",
+    "settled_at": 1.0e9,
     "team": None, "customer": None, "attempts": [{"replica": "http://a", "outcome": "ok"}],
 }  # fmt: skip
 SERVED = Served("s1-0", "a", 0, "none", USAGE, 4)
@@ -115,6 +116,7 @@ DOCTORED: list[tuple[str, dict[str, Any]]] = [
     ]}),
     ("nothing_is_reserved_any_more", {"limits": [LimitState("key:key_dave", 5, 30_000, ("r1",))]}),
     ("valkey_knows_what_was_spent", {"limits": [LimitState("key:key_dave", 0, 1, ())]}),
+    ("valkey_knows_what_was_spent", {"limits": [LimitState("key:key_dave", 0, 60_000, ())]}),
     ("cache_entries_are_whole_answers", {"entries": {"k": b'{"content_type":"text/event-stream","pieces":["x"]}'}}),
     ("logs_hold_no_traceback", {"texts": {"log of gateway 0": '"exception": "Traceback (most recent call last)"'}}),
     ("nobody_wrote_a_secret_down", {"texts": {"metrics": f"# {CANARY}"}}),
@@ -125,6 +127,8 @@ DOCTORED: list[tuple[str, dict[str, Any]]] = [
 def test_one_request_that_went_well_contradicts_nothing() -> None:
     assert not any(audit(evidence()).values())
     assert not any(audit(evidence(**answered(STREAMED))).values())
+    twice = {"limits": [LimitState("key:key_dave", 0, 60_000, ())], "done": Done(forgot=[1.0e9 + 3])}
+    assert not any(audit(evidence(**twice)).values())
     assert not any(audit(evidence(**answered(said("a") + error_event("chat")))).values())
 
 

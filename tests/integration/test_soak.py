@@ -8,7 +8,7 @@ from tests.soak.__main__ import MOST_KIB_A_STREAM, MOST_SLOPE_SHORT, summary, tr
 from tests.soak.steadiness import Growth, Steadiness, slope, steadiness
 from tests.soak.streams import Streams, enough_descriptors, idle_streams
 
-WARM_UP_S, LOAD_S, RATE, STREAMS = 15.0, 50.0, 120.0, 4000
+WARM_UP_S, LOAD_S, RATE, STREAMS = 10.0, 40.0, 120.0, 4000
 
 
 @pytest.mark.timeout(900)
