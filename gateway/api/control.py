@@ -43,7 +43,8 @@ class ControlClient:
         except (OSError, TimeoutError, BackendError) as error:
             message = "the gateway's store does not answer; requests are served and recorded all the same"
             raise Problem(503, "store_unavailable", message, retry_after=2) from error
-        return Response(content, answer.status, media_type=answer.headers.get("content-type"))
+        retry = {"retry-after": after} if (after := answer.headers.get("retry-after")) is not None else None
+        return Response(content, answer.status, retry, media_type=answer.headers.get("content-type"))
 
     async def _request(self, method: str, path: str, body: bytes) -> http1.Response:
         """A gateway that has just begun to serve may still be opening its store."""
