@@ -86,7 +86,7 @@ def train_command(
     worth = None if solved_usd is None else max(1, nano(Decimal(str(solved_usd))))
     with _failures():
         examples = read_examples([_folder(run) for run in runs], [load_suite(name) for name in suites])
-        file = train(examples, _as_served, Settings(python, seed, folds, worth))
+        file = train(examples, as_served, Settings(python, seed, folds, worth))
     data = encode(file)
     if len(data) > MOST_BYTES:
         raise Failure(
@@ -99,7 +99,7 @@ def train_command(
         raise Failure(f"no gateway will load {out}: {found.refusal}")
 
 
-def _as_served(task: Task) -> Features | None:
+def as_served(task: Task) -> Features | None:
     """As a gateway reads the request that a replay sends."""
     body = CHAT.body("", question(task.language, task.prompt), Sampling())
     fields = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in body.items()}

@@ -2,7 +2,7 @@
 
 20 routes with scorecards in 16 languages, gated in the request's own, pooled; a request that fits, one that half of the
 routes must be dropped for, and one that no route qualifies for, so that `otherwise` decides. Then the language of
-requests of several kinds, and where a session's place is found in its prompt.
+requests of several kinds, where a session's place is found in its prompt, and what a learned model's look at it costs.
 """
 
 import json
@@ -18,6 +18,7 @@ import msgspec
 from backends.backend import Call
 from backends.price import Price
 from backends.route import Capability, Route
+from gateway.routing.opening import prompt_of
 from gateway.routing.request_language import language_of
 from gateway.routing.sticky import place_of
 from policies.costs import PricePer1k
@@ -26,14 +27,16 @@ from policies.facts import LanguagesInclude
 from policies.kinds import Canary, Fallback, Shadow, Stick, Weighted
 from policies.languages import LANGUAGES, OF_REQUEST
 from policies.latency import Latency
+from policies.learned import LearnedModel
 from policies.policy import Policy
 from policies.request import RequestTraits
 from policies.requirements import PassAt1
 from policies.scorecard import Scorecard
 from policies.snapshot import Snapshot
+from tests.fixtures.learned_file import model_file
 
 ROUTES = 20
-DECISION_BUDGET_US, LANGUAGE_BUDGET_US = 30, 150
+DECISION_BUDGET_US, LANGUAGE_BUDGET_US, LEARNED_BUDGET_US = 30, 150, 1_000
 _ROUNDS, _CALLS = 500, 10  # short rounds: some of them are not interrupted, on a busy machine too
 
 
@@ -98,6 +101,33 @@ def main() -> None:
         fields = msgspec.json.decode(json.dumps({"messages": [{"content": content}]}), type=dict[str, msgspec.Raw])
         call = Call("chat", fields, stream=False)
         _print(f"session's place: opening {name}", lambda call=call: place_of(call), LANGUAGE_BUDGET_US)  # type: ignore[misc]
+
+    learned = compiled_learned()
+    for name, text in asked().items():
+        fields = msgspec.json.decode(
+            json.dumps({"messages": [{"role": "user", "content": text}]}), type=dict[str, msgspec.Raw]
+        )
+        call = Call("chat", fields, stream=False)
+        assert learned.decide(RequestTraits(prompt=prompt_of(call, RequestTraits()))).ordered_by == "learned"
+        _print(
+            f"learned: {name}",
+            lambda call=call: learned.decide(RequestTraits(prompt=prompt_of(call, RequestTraits()))),  # type: ignore[misc]
+            LEARNED_BUDGET_US,
+        )
+
+
+def compiled_learned() -> CompiledPolicy:
+    """Two routes, as the model knows them."""
+    routes = [Route(name, "vllm", "m", Price(price, price)) for name, price in (("small", 1), ("large", 5))]
+    file = model_file(revisions={route.name: route.revision.id for route in routes})
+    model = LearnedModel.of(file, file.worth_nanousd, "learned.json")
+    return compile_policy(Policy("auto", "cheapest", learned=model), routes, Snapshot())
+
+
+def asked() -> Mapping[str, str]:
+    words = " ".join(f"sort{a}{b}" for a in "abcdefghijklmnopqrstuvwxyz" for b in "abcdefghijklmnopqrstuvwxyz")
+    question = 'Complete this.\n\n```python\ndef add(a: int, b: int) -> int:\n    """Add a to b, unless b is 0."""\n```'
+    return {"a function of 100 characters": question, "5 KB of different words": words, "60 KB of them": words * 12}
 
 
 def _print(name: str, call: Callable[[], object], budget_us: int) -> None:
