@@ -86,7 +86,7 @@ def _policy(file: Path, name: str | None) -> tuple[Config, Policy]:
 def _simulated(
     config: Config, policy: Policy, begin: datetime, end: datetime, decided_by: Sequence[str], suite: str | None
 ) -> Report:
-    past, ledger, served, stored = _read_store(config.state_dir / _DATABASE, begin, end, decided_by)
+    past, ledger, served, stored = _read_store(config.store_url or config.state_dir / _DATABASE, begin, end, decided_by)
     routes = list(config.routes.values())
     for card in sorted(stored.scorecards, key=lambda card: card.measured_at):
         served.setdefault(card.route, card.revision)  # of a route that served nothing, what was measured last
@@ -99,12 +99,12 @@ def _simulated(
 
 
 def _read_store(
-    path: Path, begin: datetime, end: datetime, decided_by: Sequence[str]
+    store: Path | str, begin: datetime, end: datetime, decided_by: Sequence[str]
 ) -> tuple[list[Past], Ledger, dict[str, str], Snapshot]:
     from gateway.store.history import History, UnreadableStore  # noqa: PLC0415 (SQLAlchemy takes most of a second)
 
     try:
-        with History.open(path) as history:
+        with History.open(store) as history:
             time = begin.timestamp(), end.timestamp()
             past, ledger, served = _read(history.settled(*time), decided_by)
             if gone := sum(n for name, n in history.rolled_up(*time).items() if not decided_by or name in decided_by):

@@ -70,10 +70,10 @@ def _translate(context: ExceptionContext) -> None:
     error = context.sqlalchemy_exception
     if isinstance(error, DBAPIError) and not context.is_pre_ping:  # a connection that has ended is replaced unheard
         kind = StoreRefused if isinstance(error, DataError | IntegrityError) else StoreUnavailable
-        raise kind(_first_line(error)) from context.original_exception
+        raise kind(first_line(error)) from context.original_exception
 
 
-def _first_line(error: DBAPIError) -> str:
+def first_line(error: DBAPIError) -> str:
     """The driver's own words. Those that follow may quote what was to be written."""
     words = str(error.orig).strip()
     return words.splitlines()[0] if words else type(error.orig).__name__

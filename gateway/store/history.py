@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from sqlalchemy import create_engine, select
+from sqlalchemy import Engine, create_engine, make_url, select
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from gateway.ledger.events import SHADOW
 from gateway.store import roll_up
 from gateway.store.day_of import DAY_S
+from gateway.store.engine import Where, first_line
 from gateway.store.schema import requests
 from gateway.store.scorecards import evidence
 from gateway.store.spend import Days
@@ -29,15 +30,16 @@ class History:
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path) -> Iterator[Self]:
+    def open(cls, where: Where) -> Iterator[Self]:
         """Raises UnreadableStore, also from the body."""
-        engine = create_engine(f"sqlite:///file:{quote(str(path.resolve()))}?mode=ro&uri=true")
+        engine = _reading(where)
         try:
             with engine.connect() as connection:
                 yield cls(connection)
-        except OperationalError as error:
+        except (OperationalError, ProgrammingError) as error:
+            name = where if isinstance(where, Path) else "the store in Postgres"
             raise UnreadableStore(
-                f"{path} cannot be read ({error.orig}): a gateway makes it, and brings an older one up to date"
+                f"{name} cannot be read ({first_line(error)}): a gateway makes it, and brings an older one up to date"
             ) from error
         finally:
             engine.dispose()
@@ -56,3 +58,10 @@ class History:
     def rolled_up(self, since: float, until: float) -> Mapping[str, int]:
         """How many of the time's requests, by policy, have no rows any more; of days that are partly in it, all."""
         return roll_up.rolled_up(self._connection, Days(int(since // DAY_S), int((until - 0.001) // DAY_S)))
+
+
+def _reading(where: Where) -> Engine:
+    if isinstance(where, Path):
+        return create_engine(f"sqlite:///file:{quote(str(where.resolve()))}?mode=ro&uri=true")
+    of_one_moment = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    return create_engine(make_url(where).set(drivername="postgresql+psycopg"), execution_options=of_one_moment)

@@ -20,6 +20,7 @@ from gateway.store import roll_up
 from gateway.store.history import History, UnreadableStore
 from gateway.store.store import Store
 from policies.scorecard import Scorecard
+from tests.fixtures.postgres import NewDatabase
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
 OBSERVED = Revision(None, {"version": "1"}).id
@@ -65,8 +66,8 @@ def simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return run
 
 
-async def _fill(path: Path, events: list[Settled], cards: list[Scorecard]) -> None:
-    store = await Store.open(path)
+async def _fill(where: Path | str, events: list[Settled], cards: list[Scorecard]) -> None:
+    store = await Store.open(where)
     await store.record("spool", events)
     await store.add_scorecards(cards)
     await store.close()
@@ -172,3 +173,13 @@ def test_reading_changes_nothing_and_takes_no_older_store_for_this_ones(tmp_path
     empty.touch()
     with pytest.raises(UnreadableStore, match="no such table"), History.open(empty) as history:
         history.evidence()
+
+
+def test_a_store_in_postgres_is_read_like_a_file(new_database: NewDatabase) -> None:
+    url = new_database()
+    with pytest.raises(UnreadableStore, match="in Postgres cannot be read"), History.open(url) as history:
+        history.evidence()
+    asyncio.run(_fill(url, [settled(1), settled(2, policy="shadow:cheapest")], [card("cheap", "go", 0.5)]))
+    with History.open(url) as history:
+        assert [row["id"] for row in history.settled(0, NOON + 2)] == ["r1"]
+        assert [found.language for found in history.evidence().scorecards] == ["go"]
