@@ -1,7 +1,8 @@
 """Runs an answer's code on the examples that its request shows, in a sandbox.
 
-The examples run in one process and the answer's code in another, as a suite's tests do (``languages.python_tests``):
-only plain values pass between them, and the code can neither see the examples nor say that they have passed.
+Python's here, those of other languages in ``commented_check``. The examples run in one process and the answer's code
+in another, as a suite's tests do (``languages.python_tests``): only plain values pass between them, and the code can
+neither see the examples nor say that they have passed.
 """
 
 import asyncio
@@ -9,31 +10,25 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from evaluator.examples import commented
+from evaluator.examples.commented_check import LONGEST_ANSWER, CommentedCheck, CommentedRuns
+from evaluator.examples.commented_tests import usable
 from evaluator.examples.expressions import parses
 from evaluator.examples.find import Examples, find
+from evaluator.examples.running import KILLED, Running, TooSlow
 from evaluator.judging.extract import extract
-from evaluator.judging.turns import patience
 from evaluator.languages import secret_word
 from evaluator.languages.python import Python
-from evaluator.sandbox import Limits, Program, Sandbox, SandboxError
+from evaluator.sandbox import Program, Sandbox, SandboxError
 from evaluator.sandbox.files import archive, with_files
 from evaluator.suites import Task, TestsCheck
-from policies.verify import Found, Question, Said, Verification
+from policies.verify import Check, Found, Question, Said, Verification
 
 RUN_SECONDS = 5.0
 """What all examples together may take, longer where the machine is busy. Those that people show are small."""
 
 WAIT_SECONDS = 10.0
 """For a place in the sandbox."""
-
-LONGEST_ANSWER = 32 * 1024
-"""Characters."""
-
-_LIMITS = Limits(memory_bytes=512 << 20, tmp_bytes=16 << 20)
-_MAX_OUTPUT_BYTES = 64 * 1024
-
-_KILLED = 128
-"""Exit statuses from there on are a signal's: the code may have killed what ran it."""
 
 _PROGRAM = """
 import math, os
@@ -71,46 +66,31 @@ class ExamplesVerifier:
     def __init__(
         self, sandbox: Sandbox, *, run_seconds: float = RUN_SECONDS, wait_seconds: float = WAIT_SECONDS
     ) -> None:
-        self._sandbox = sandbox
-        self._run_seconds = run_seconds
-        self._wait_seconds = wait_seconds
+        self._running = Running(sandbox, run_seconds, wait_seconds)
+        self._commented = CommentedRuns(self._running)
         self.thread = ThreadPoolExecutor(1, "examples")
 
-    async def check(self, question: Question, rule: Verification) -> "ExamplesCheck | None":
-        if question.language not in (None, "python"):
+    async def check(self, question: Question, rule: Verification) -> Check | None:
+        loop = asyncio.get_running_loop()
+        language = question.language or await loop.run_in_executor(self.thread, commented.language_of, question.text)
+        if language is not None and language in commented.SPELLINGS:
+            shown = await loop.run_in_executor(self.thread, commented.find, question.text, language)
+            if shown is None or not usable(shown):
+                return None
+            return CommentedCheck(self._commented, self.thread, shown)
+        if language not in (None, "python"):
             return None
-        examples = await asyncio.get_running_loop().run_in_executor(self.thread, find, question.text)
+        examples = await loop.run_in_executor(self.thread, find, question.text)
         return None if examples is None else ExamplesCheck(self, examples, question.continues)
 
     async def passed(self, code: str, examples: Examples) -> int:
-        """How many of the examples. Raises ``SandboxError``, and ``TimeoutError`` where the code takes too long."""
+        """How many of the examples. Raises ``SandboxError``, and ``TooSlow`` where the code takes too long."""
         word = secrets.token_hex(16)
-        output, status = await self._run(_program(code, examples, word))
-        if f"{word} begins".encode() not in output and status < _KILLED:
+        output, status = await self._running.output(_program(code, examples, word))
+        if f"{word} begins".encode() not in output and status < KILLED:
             raise SandboxError("no example was begun")
         told, _, count = output.rstrip().rpartition(b"\n")[2].partition(b" ")
         return int(count) if told == word.encode() and count.isdigit() else 0
-
-    async def _run(self, program: Program) -> tuple[bytes, int]:
-        """What it wrote, and its exit status."""
-        output = bytearray()
-        try:
-            async with asyncio.timeout(self._wait_seconds) as limit, self._sandbox.start(program, _LIMITS) as run:
-                limit.reschedule(None)
-                try:
-                    async with asyncio.timeout(self._run_seconds * patience()):
-                        while len(output) <= _MAX_OUTPUT_BYTES and (chunk := await run.read()):
-                            output += chunk
-                        status = await run.exit_status() if len(output) <= _MAX_OUTPUT_BYTES else _KILLED
-                except TimeoutError:
-                    raise _TooSlow from None
-        except TimeoutError as error:
-            raise SandboxError(f"no place in the sandbox within {self._wait_seconds:g} s") from error
-        return bytes(output), status
-
-
-class _TooSlow(Exception):
-    """The code, not the sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +108,7 @@ class ExamplesCheck:
             return Found("skipped")
         try:
             passed = await self.verifier.passed(code, self.examples)
-        except _TooSlow:
+        except TooSlow:
             return Found("failed")
         except SandboxError:
             return Found("unavailable")
