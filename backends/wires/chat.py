@@ -118,8 +118,12 @@ class ChatStream:
         Raises ``BackendError`` for an event that is not JSON, and for an upstream's error event.
         """
         data = data_of(frame)
-        if data is None or data == DONE:
-            self._done = self._done or data == DONE
+        if data is None:
+            return Piece(frame, False)
+        if data == DONE:
+            if not self.finished:
+                raise BackendError("broken", "it ended without a finish reason")  # its mark would say that all is well
+            self._done = True
             return Piece(frame, False)
         try:
             chunk = _decode_chunk(data)
@@ -133,6 +137,8 @@ class ChatStream:
         content = False
         for choice in chunk.choices or ():
             self._began = True
+            if choice.finish_reason == "error":
+                raise BackendError("status", "the upstream ended its stream with an error")
             if choice.finish_reason:
                 self._open.discard(choice.index)
             else:

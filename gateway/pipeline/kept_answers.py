@@ -10,6 +10,7 @@ from gateway.pipeline import cache as answers
 from gateway.pipeline.adapt import adapted
 from gateway.pipeline.cache import NOTHING, AnswerCache, CacheScope, Entry, Found
 from gateway.pipeline.cache_control import CacheControl
+from gateway.pipeline.completeness import is_complete
 from gateway.pipeline.flight import Flight
 from gateway.pipeline.passage import Asked, Trip
 from gateway.problem import Problem
@@ -59,6 +60,8 @@ class KeptAnswers:
         if self._cache is None or trip.key is None or flight.problem is not None or head is None:
             return
         if head.verify in ("failed", "unavailable"):
+            return
+        if not head.streamed and not is_complete(trip.asked.call.wire, b"".join(flight.pieces)):
             return
         same = head.route == trip.choice.routes[0]
         key = trip.key if same else self.key(trip.asked, head.route, trip.choice.verify)
