@@ -85,6 +85,14 @@ def test_a_wrong_answer_is_followed_by_the_next_routes_and_each_is_billed_once(
     assert (row["route"], row["usage"]["output_tokens"], row["usage_source"]) == ("large", words["large"], "provider")
 
 
+def test_examples_in_comments_of_another_language_are_run_in_it(gateway: Gateway, upstream: Upstream) -> None:
+    question = "Write the function.\n```js\n// >>> double(2)\n// 4\n// >>> double(5)\n// 10\nfunction double(x) {\n```"
+    right, wrong = (f"```js\nfunction double(x) {{ return {it}; }}\n```" for it in ("2 * x", "x + 2"))
+    upstream.behaviour = by_model(small=up.says(wrong), large=up.says(right))
+    answer = gateway.chat(question, model="auto")
+    assert (text(answer), told(answer)) == (right, ("large", "passed"))
+
+
 def test_what_each_route_was_paid_is_spent_on_it(gateway: Gateway, upstream: Upstream) -> None:
     upstream.behaviour = by_model(small=up.says(WRONG), large=up.says(RIGHT))
     answer = gateway.chat(QUESTION, model="auto", headers={"x-weighbridge-language": "perl"})  # nobody else asks in it
