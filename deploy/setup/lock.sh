@@ -8,6 +8,7 @@ need_uv
 export=("$uv" export -q --format requirements-txt --no-emit-project --no-header --no-annotate)
 "$uv" lock -q
 "${export[@]}" --no-dev -o requirements.lock
+"${export[@]}" --no-dev --extra postgres -o requirements-postgres.lock
 "${export[@]}" --no-dev --extra claude -o requirements-claude.lock
 "${export[@]}" --extra claude --extra postgres --extra syntax -o requirements-dev.lock
 "$uv" pip compile -q --universal --generate-hashes --no-annotate --no-header --python-version 3.11 - \

@@ -100,6 +100,11 @@ def test_the_gateways_configuration_is_valid_with_what_compose_sets() -> None:
     assert config.cache.url == "redis://valkey:6379/0"
     assert config.server.port == 8080
     assert config.warnings == ()
+    assert config.store_url is None
+    url = "postgresql://weighbridge:secret@postgres:5432/weighbridge"
+    shared = load_config(DEPLOY / "compose/weighbridge.yaml", {**given, "WEIGHBRIDGE_STORE_URL": url})
+    assert shared.store_url == url
+    assert "WEIGHBRIDGE_STORE_URL" in SERVICES["gateway"]["environment"]
 
 
 def test_the_collector_listens_where_the_gateway_sends() -> None:
