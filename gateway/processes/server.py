@@ -11,7 +11,9 @@ from gateway.processes.generations import Generations
 
 
 class Server(uvicorn.Server):
-    """Told to end, it lets the application close, which it may do for ``grace_s``. Told again, it ends at once."""
+    """Told to end, it lets the application close, which it may do for ``grace_s``. Told again, it goes on with that: of
+    a parent that is killed the kernel tells it once for each of that one's threads. Who is impatient kills it.
+    """
 
     def __init__(self, config: uvicorn.Config, app: Generations, grace_s: float) -> None:
         super().__init__(config)
@@ -25,13 +27,14 @@ class Server(uvicorn.Server):
         await super().serve(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._loop is None or not self.started or self._leaving is not None:
+        if self._loop is None or not self.started:
             super().handle_exit(sig, frame)
         else:
             self._loop.call_soon_threadsafe(self._begin_leave, sig)
 
     def _begin_leave(self, sig: int) -> None:
-        self._leaving = asyncio.create_task(self._leave(sig))
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave(sig))
 
     async def _leave(self, sig: int) -> None:
         try:

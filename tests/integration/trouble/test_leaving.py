@@ -1,6 +1,7 @@
 """A gateway that is told to end, with a hundred streams under way."""
 
 import json
+import os
 import signal
 import threading
 import time
@@ -8,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
+from gateway.processes.worker import _LAST_S
 from tests.fixtures import upstream as up
 from tests.fixtures.gateway import Gateway, Serve, vllm_route
 from tests.fixtures.upstream import Upstream
@@ -79,3 +81,20 @@ def test_the_ledger_has_them_all(serve: Serve, upstream: Upstream) -> None:
         ("broken_stream", 200, "estimated")
     }
     assert all(row["cost_nanousd"] > 0 for row in rows)
+
+
+def test_a_worker_that_is_told_twice_lets_its_streams_finish(serve: Serve, upstream: Upstream) -> None:
+    """As the kernel tells it when its parent is killed, which has several threads."""
+    gateway = serve({"routes": {"small": vllm_route(upstream.url)}})
+    go = threading.Event()
+    upstream.behaviour = up.streams_held(PIECE, go, *END)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(streamed, gateway, 1)
+        upstream.wait_for(1)
+        worker = gateway.worker()
+        os.kill(worker, signal.SIGTERM)
+        eventually(lambda: ready(gateway) == 503)
+        os.kill(worker, signal.SIGTERM)
+        time.sleep(_LAST_S + 1)  # for what must not happen
+        go.set()
+        assert asked.result().text.endswith("data: [DONE]\n\n")
