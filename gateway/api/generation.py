@@ -117,12 +117,14 @@ def parse(wire: ClientWire, scope: Scope, body: bytes, media_hosts: Sequence[str
     """Just enough of the body to travel on; the rest stays as it came. Raises ``Problem`` 400."""
     try:
         fields = _decode_fields(body)
+        if not body.isascii():
+            body.decode()  # fields are taken as they came, and not every reader of them looks
         if "model" not in fields:
             raise Problem(400, "missing_model", "the request names no 'model'", param="model")
         check_counts(fields)
         check_addresses(fields, body, media_hosts)
         return _asked(wire, scope, body, fields)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "invalid_json", f"the request's body is not JSON of this endpoint: {error}") from error
 
 

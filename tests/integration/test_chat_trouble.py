@@ -11,6 +11,8 @@ from tests.fixtures.gateway import Gateway, Serve, vllm_route
 from tests.fixtures.upstream import Upstream
 from tests.fixtures.waiting import LONG_S
 
+NO_UTF8 = b'{"model": "small", "messages": [{"role": "user", "content": "\xff"}]}'
+
 
 def error_of(answer: httpx.Response) -> dict[str, str]:
     error = answer.json()["error"]
@@ -28,7 +30,18 @@ def test_an_unknown_model_is_404_and_lists_what_exists(gateway: Gateway) -> None
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"[]", b"null", b'{"model": 3}', b'{"messages": []}', b"", b"[" * 100_000, b'{"model":"x",}', b"\xff"],
+    [
+        b"{",
+        b"[]",
+        b"null",
+        b'{"model": 3}',
+        b'{"messages": []}',
+        b"",
+        b"[" * 100_000,
+        b'{"model":"x",}',
+        b"\xff",
+        NO_UTF8,
+    ],
 )
 def test_a_body_that_is_not_a_request_is_400(gateway: Gateway, body: bytes) -> None:
     answer = gateway.http.post("/v1/chat/completions", content=body)

@@ -57,3 +57,54 @@ def test_a_long_history_counts_to_its_last_letter(body: dict[str, Any], place: i
     other = {**body, "messages": [{"content": f"{text[:place]}y{text[place + 1 :]}", "role": "user"}]}
     assert of(long) == of(dict(reversed(long.items())))
     assert of(long) != of(other)
+
+
+tenants = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
+    [
+        "",
+        "\0",
+        '"',
+        '","',
+        "[",
+        "a\0b",
+        "key:a",
+        "team:a",
+        "customer:a",
+        'customer:a","small',
+        "\u0430",
+        "a\u0301",
+        "\u00e1",
+    ]
+)
+headers = st.lists(st.tuples(tenants, tenants), max_size=2).map(tuple)
+scopes = st.builds(CacheScope, tenants, tenants, tenants, tenants, headers, tenants, st.none() | tenants)
+
+
+@given(scopes, scopes, bodies, bodies)
+def test_no_boundary_can_be_moved(
+    one: CacheScope, other: CacheScope, first: dict[str, Any], last: dict[str, Any]
+) -> None:
+    """Two requests share a key only where each part is the same: nothing of one part can pass for another's."""
+    same = one == other and json.dumps(first, sort_keys=True) == json.dumps(last, sort_keys=True)
+    assert (of(first, one) == of(last, other)) is same
+
+
+@given(tenants, tenants, st.text(max_size=30), st.integers(0, 30))
+def test_no_body_reaches_into_another_tenants_scope(one: str, other: str, text: str, place: int) -> None:
+    """Whatever is written into a field, of whatever length: short ones are read, long ones count as they came."""
+    scope = [replace(SCOPE, tenant=tenant) for tenant in (one, other)]
+    for size in (1, 2000):
+        forged = text[:place] + json.dumps([other, *("route", "rev", "chat", [], "whole", None)]) * size + text[place:]
+        for body in ({"messages": forged}, {forged: 1}, {"messages": [forged]}):
+            assert (of(body, scope[0]) == of(body, scope[1])) is (one == other)
+
+
+@given(st.binary(max_size=40))
+def test_what_is_no_json_never_gets_as_far_as_a_key(tail: bytes) -> None:
+    """A long field counts as its own bytes, so those must be JSON, and nothing behind it."""
+    long = b'{"messages": "' + b"x" * 20_000 + b'"' + tail + b"}"
+    try:
+        fields = msgspec.json.decode(long, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeError):
+        return
+    assert {name: json.loads(bytes(raw)) for name, raw in fields.items()} == json.loads(long)
