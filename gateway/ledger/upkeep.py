@@ -12,7 +12,8 @@ from functools import partial
 
 from gateway.config import Config
 from gateway.store import gpu, roll_up
-from gateway.store.gpu import HOUR_S, Rented
+from gateway.store.day_of import HOUR_S
+from gateway.store.gpu import Rented
 from gateway.store.store import Store
 from gateway.store.trouble import StoreError
 

@@ -8,12 +8,11 @@ from sqlalchemy import ColumnElement, Subquery, delete, func, literal, select, u
 from sqlalchemy.engine import Connection
 
 from gateway.store import marks
-from gateway.store.day_of import day_of
+from gateway.store.day_of import HOUR_S, day_of, hour_of
 from gateway.store.dialect import insert
 from gateway.store.schema import charges, gpu_hours, gpu_meters, requests
 from gateway.store.spend import Days
 
-HOUR_S = 3600
 LONGEST_GAP_S = 24 * HOUR_S
 """For so long a gateway may be away, and its GPUs are still thought to be rented."""
 
@@ -55,18 +54,16 @@ def give_back(connection: Connection, rented: Rented, now: int) -> None:
 
 def idle(connection: Connection, days: Days, by: Sequence[str]) -> list[dict[str, Any]]:
     """Sums by those of ``DIMENSIONS`` that are in ``by``: ``gpu_seconds`` that were rented, and ``cost_nanousd``, what
-    requests did not pay of them. That is less than nothing where there were more tokens than the price goes by.
+    their hours' requests did not pay. That is less than nothing where there were more tokens than the price goes by.
     """
-    within = gpu_hours.c.begins.between(int(days.begins), int(days.ends) - 1)
-    day = day_of(gpu_hours.c.begins).label("day")
-    where = (day, gpu_hours.c.route, gpu_hours.c.model)
-    unpaid = (gpu_hours.c.bill_nanousd - gpu_hours.c.paid_nanousd).label("nanousd")
-    bills = select(*where, gpu_hours.c.gpu_seconds, unpaid).where(within)
-    paid = paid_of_hours()
-    live = select(*where, literal(0).label("gpu_seconds"), (-paid.c.nanousd).label("nanousd")).select_from(
-        gpu_hours.join(paid, (paid.c.route == gpu_hours.c.route) & (paid.c.begins == gpu_hours.c.begins))
-    )
-    rows = union_all(bills, live.where(within)).subquery()
+    row = gpu_hours.c
+    where = (day_of(row.begins).label("day"), row.route, row.model)
+    within = row.begins.between(int(days.begins), int(days.ends) - 1)
+    bills = select(*where, row.gpu_seconds, (row.bill_nanousd - row.paid_nanousd).label("nanousd")).where(within)
+    paid = _paid(requests.c.settled_at >= days.begins, requests.c.settled_at < days.ends)
+    of_hour = gpu_hours.join(paid, (paid.c.route == row.route) & (paid.c.begins == row.begins))
+    live = select(*where, literal(0).label("gpu_seconds"), (-paid.c.nanousd).label("nanousd")).select_from(of_hour)
+    rows = union_all(bills, live).subquery()
     groups = [rows.c[name] for name in DIMENSIONS if name in by]
     sums = (func.sum(rows.c.gpu_seconds).label("gpu_seconds"), func.sum(rows.c.nanousd).label("cost_nanousd"))
     found = connection.execute(select(*groups, *sums).group_by(*groups)).mappings()
@@ -75,25 +72,29 @@ def idle(connection: Connection, days: Days, by: Sequence[str]) -> list[dict[str
 
 def settle(connection: Connection, moved: ColumnElement[bool]) -> None:
     """What requests have paid of GPU hours is still paid when their rows are gone."""
-    paid = paid_of_hours(moved)
-    sums = select(paid.c.route, paid.c.begins, func.sum(paid.c.nanousd)).group_by(paid.c.route, paid.c.begins)
-    for route, begins, nanousd in connection.execute(sums).all():
+    paid = _paid(moved)
+    for route, begins, nanousd in connection.execute(select(paid.c.route, paid.c.begins, paid.c.nanousd)).all():
         here = (gpu_hours.c.route == route, gpu_hours.c.begins == begins)
         more = gpu_hours.c.paid_nanousd + int(nanousd)
         connection.execute(update(gpu_hours).where(*here).values(paid_nanousd=more))
 
 
-def paid_of_hours(*where: ColumnElement[bool]) -> Subquery:
-    """What requests that have rows of their own paid of each row of ``gpu_hours``."""
+def _paid(*where: ColumnElement[bool]) -> Subquery:
+    """What requests that have rows of their own paid of each hour of ``gpu_hours``: at its first row."""
     row = requests.c
+    hour = hour_of(row.settled_at).label("hour")
     rest = (row.cost_nanousd - func.coalesce(row.charged_nanousd, 0)).label("nanousd")
-    own = select(row.route, row.settled_at, rest)
+    own = select(row.route, hour, rest)
     both = requests.join(charges, charges.c.request_id == row.id)
-    apart = select(charges.c.route, row.settled_at, charges.c.cost_nanousd.label("nanousd")).select_from(both)
-    paid = union_all(*(each.where(row.outcome.is_not(None), *where) for each in (own, apart))).subquery()
-    within = (paid.c.settled_at >= gpu_hours.c.begins) & (paid.c.settled_at < gpu_hours.c.ends)
-    joined = gpu_hours.join(paid, (paid.c.route == gpu_hours.c.route) & within)
-    return select(gpu_hours.c.route, gpu_hours.c.begins, paid.c.nanousd).select_from(joined).subquery()
+    apart = select(charges.c.route, hour, charges.c.cost_nanousd.label("nanousd")).select_from(both)
+    each = union_all(*(some.where(row.outcome.is_not(None), *where) for some in (own, apart))).subquery()
+    summed = select(each.c.route, each.c.hour, func.sum(each.c.nanousd).label("nanousd"))
+    paid = summed.group_by(each.c.route, each.c.hour).subquery()
+    metered = select(gpu_hours.c.route, hour_of(gpu_hours.c.begins).label("hour"), gpu_hours.c.begins).subquery()
+    begins = func.min(metered.c.begins).label("begins")
+    first = select(metered.c.route, metered.c.hour, begins).group_by(metered.c.route, metered.c.hour).subquery()
+    joined = paid.join(first, (first.c.route == paid.c.route) & (first.c.hour == paid.c.hour))
+    return select(paid.c.route, first.c.begins, paid.c.nanousd).select_from(joined).subquery()
 
 
 def _hours(begins: int, end: int) -> Iterator[tuple[int, int]]:

@@ -5,6 +5,7 @@ Whatever is cut off in between, no request is in both places, and none in neithe
 
 import hashlib
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -27,8 +28,7 @@ def roll_up(connection: Connection, before: float, most: int = MOST_AT_ONCE) -> 
     if not ids:
         return 0
     moved = requests.c.id.in_(ids)
-    for row in sorted(map(_row, spend.sums_by_everything(connection, moved)), key=lambda row: row["id"]):
-        _add(connection, row)
+    _add(connection, sorted(map(_row, spend.sums_by_everything(connection, moved)), key=itemgetter("id")))
     gpu.settle(connection, moved)
     connection.execute(delete(charges).where(charges.c.request_id.in_(ids)))
     connection.execute(delete(feedback).where(feedback.c.request_id.in_(ids)))
@@ -49,7 +49,7 @@ def _row(sums: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": hashlib.blake2b(named, digest_size=16).hexdigest(), **sums}
 
 
-def _add(connection: Connection, row: Mapping[str, Any]) -> None:
-    statement = insert(connection, daily_spend).values(row)
+def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    statement = insert(connection, daily_spend)
     sums = {name: daily_spend.c[name] + statement.excluded[name] for name in spend.MEASURES}
-    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=sums))
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=sums), rows)

@@ -17,8 +17,8 @@ from gateway.ledger.events import AttemptDetail, Settled
 from gateway.ledger.spool import Spool
 from gateway.ledger.upkeep import Upkeep, oldest_kept, rented_by
 from gateway.store import gpu, roll_up, spend
-from gateway.store.day_of import DAY_S
-from gateway.store.gpu import HOUR_S, Rented
+from gateway.store.day_of import DAY_S, HOUR_S
+from gateway.store.gpu import Rented
 from gateway.store.spend import Days
 from gateway.store.store import Store
 from tests.fixtures.stores import OpenStore
