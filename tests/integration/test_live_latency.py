@@ -2,10 +2,12 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from policies.live import LEAST
-from tests.fixtures.gateway import Gateway, Serve, vllm_route
+from tests.fixtures.gateway import Gateway, Serve, start_gateway, vllm_route
+from tests.fixtures.keys import shared_valkey
 from tests.fixtures.upstream import Behaviour, Received, Upstream, says
 from tests.fixtures.waiting import eventually
 
@@ -56,6 +58,30 @@ def test_a_slow_route_is_dropped_by_what_its_requests_take(serve: Serve, upstrea
     assert found(gateway, "live", "cheap")["origin"] == "live"
     assert gateway.chat("then", model="live", headers=FRESH).headers["x-weighbridge-route"] == "dear"
     assert gateway.chat("then", model="replayed", headers=FRESH).headers["x-weighbridge-route"] == "cheap"
+
+
+def test_gateways_that_share_a_valkey_go_by_each_others_requests(upstream: Upstream, tmp_path: Path) -> None:
+    """Neither has enough of its own."""
+    upstream.behaviour = slow("m", 0.3)
+    bound = {"require": {"ttft_p50_ms": 100}, "unmeasured": "allow"}
+    asked = LEAST["p50"] * 3 // 4
+    gateways: list[Gateway] = []
+    with shared_valkey(tmp_path) as url:
+        config = {"routes": {"small": vllm_route(upstream.url)}, "policies": {"live": bound}, "cache": {"url": url}}
+        try:
+            for name in ("one", "two"):
+                (tmp_path / name).mkdir()
+                gateways.append(start_gateway(tmp_path / name, config))
+            with ThreadPoolExecutor(2 * asked) as pool:
+                numbers = range(2 * asked)
+                answers = pool.map(lambda number: gateways[number % 2].chat(f"{number}", stream=True), numbers)
+                assert {answer.status_code for answer in answers} == {200}
+            for gateway in gateways:
+                over = f"over {2 * asked} live requests of the last 10 minutes, above the required 100 ms"
+                eventually(lambda gateway=gateway, over=over: over in found(gateway, "live", "small")["reason"])  # type: ignore[misc]
+        finally:
+            for gateway in gateways:
+                gateway.stop()
 
 
 def test_cached_answers_are_not_timed(serve: Serve, upstream: Upstream) -> None:
