@@ -147,7 +147,7 @@ def _ask(dice: Random, number: int, holders: tuple[Holder, ...], prefix: str, be
 
 def _acts(dice: Random, requests: int) -> tuple[Act, ...]:
     """Every deed at least once in two thousand requests, in another order each time; the last tenth is peaceful."""
-    gap = min(150, max(25, requests // (len(DEEDS) + 2)))
+    gap = min(300, max(25, requests // (len(DEEDS) + 2)))
     places = range(gap, int(requests * 0.9), gap)
     deeds: list[Deed] = []
     while len(deeds) < len(places):

@@ -49,7 +49,7 @@ def _figures(outcome: Outcome) -> list[str]:
         f"Outcomes in the ledger: {_counts(Counter(str(row['outcome']) for row in evidence.rows))}.",
         f"Nothing in flight or reserved after {calm.requests_s:.1f} s, descriptors as before after"
         f" {calm.descriptors_s:.1f} s more ({calm.descriptors:+d} in a worker).",
-        f"{len(evidence.entries)} cached answers.",
+        f"{len(evidence.entries)} cached answers. {outcome.pulse.text}",
     ]
 
 

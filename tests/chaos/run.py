@@ -15,6 +15,7 @@ from tests.chaos.audit.invariants import audit
 from tests.chaos.clients import Answer, Crowd
 from tests.chaos.deeds import Done, Operator
 from tests.chaos.plan import CANARY, Plan, plan
+from tests.chaos.pulse import Pulse
 from tests.chaos.stage import ADMIN_KEY, OWN_KEY, SECRET, UPSTREAM_KEY, Stage, settle_down, stage
 from tests.chaos.store import Store
 
@@ -28,6 +29,7 @@ class Outcome:
     evidence: Evidence
     contradictions: Mapping[str, list[str]]
     calm: quiet.Calm
+    pulse: Pulse
     seconds: float
 
     @property
@@ -63,12 +65,15 @@ async def play(seed: int, requests: int, folder: Path, store: Store) -> Outcome:
     async with stage(played, folder, store) as services:
         before = max(map(quiet.descriptors, services.gateways))
         log.info("seed %d: %d requests, %d deeds", seed, requests, len(played.acts))
+        pulse = Pulse()
+        feeling = asyncio.create_task(pulse.watch([gateway.port for gateway in services.gateways]))
         answers, done = await _perform(services, played)
+        feeling.cancel()
         await settle_down(services)
         log.info("the last request has ended")
         calm = await quiet.calm(services, played, before)
         evidence = await _gather(services, played, answers, done)
-    return Outcome(evidence, audit(evidence), calm, time.monotonic() - began)
+    return Outcome(evidence, audit(evidence), calm, pulse, time.monotonic() - began)
 
 
 async def _perform(services: Stage, played: Plan) -> tuple[list[Answer], Done]:
