@@ -178,7 +178,8 @@ def _at(hull: Sequence[tuple[float, float]], cost: float) -> float:
 
 
 def _calibration(file: ModelFile, index: int) -> Calibration:
-    pairs = sorted((row.predicted[index], row.solved[index]) for row in file.held_out)
+    told = ((row.predicted[index], row.solved[index]) for row in file.held_out)
+    pairs = sorted(told, key=lambda pair: pair[0])  # of equal chances not by what came of them
     n = len(pairs)
     base = fsum(solved for _, solved in pairs) / n
     bins = [pairs[n * place // _BINS : n * (place + 1) // _BINS] for place in range(_BINS)]

@@ -46,6 +46,7 @@ def test_brier_and_calibration_error_by_hand() -> None:
     assert small.brier == pytest.approx(0.8 * 0.04 + 0.2 * 0.64)
     assert (small.base, large.base) == (pytest.approx(0.16), pytest.approx(0.25))
     assert large.brier == pytest.approx(0.25)
+    assert (small.ece, large.ece) == (pytest.approx(0.0), pytest.approx(0.0))  # though all chances are equal
     sure = [HeldOut(str(n), str(n), [1.0, 0.0], [0.0, 0.0], [SMALL, LARGE]) for n in range(100)]
     small, large = evaluate(model_file(held_out=sure)).calibration
     assert (small.ece, large.ece) == (1.0, 0.0)

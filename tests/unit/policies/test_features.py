@@ -1,6 +1,7 @@
 """What is told of a prompt: bounded, finite, the same every time, and nothing that could be read back."""
 
 from math import isfinite
+from string import ascii_lowercase
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +28,12 @@ def test_features_of_anything_are_finite_and_in_range(text: str, language: str |
 def test_only_the_end_of_a_long_prompt_is_looked_at(text: str, before: str) -> None:
     kept = text[-MOST_CHARACTERS:].rjust(MOST_CHARACTERS, "x")
     assert features(before + kept, None) == features(kept, None)
+
+
+def test_only_the_last_words_are_counted() -> None:
+    words = [first + second for first in ascii_lowercase for second in ascii_lowercase]
+    assert features(" ".join(words), None).buckets == features(" ".join(words[-MOST_WORDS:]), None).buckets
+    assert features(" ".join(words), None).buckets != features(" ".join(words[-MOST_WORDS - 1 :: 2]), None).buckets
 
 
 def test_words_count_once_and_in_any_case_and_pairs_by_their_order() -> None:
