@@ -1,11 +1,14 @@
 """Whether the gateways say that they live, and how soon, all through a run."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+log = logging.getLogger("chaos")
 _EVERY_S = 0.25
+_SLOW_S = 0.5
 _PATIENCE_S = 60.0
 _ASK = b"GET /health/live HTTP/1.1\r\nhost: chaos\r\nconnection: close\r\n\r\n"
 
@@ -27,6 +30,8 @@ class Pulse:
             began = time.monotonic()
             if await _lives(port):
                 self.seconds.append(time.monotonic() - began)
+                if self.seconds[-1] > _SLOW_S:
+                    log.info("/health/live of port %d took %.1f s", port, self.seconds[-1])
             await asyncio.sleep(_EVERY_S)
 
     @property
