@@ -17,6 +17,10 @@ class Script:
         self._text = "".join(file.read_text() for file in files)
         self._sha1 = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
+    async def load(self, valkey: Valkey) -> None:
+        """So that ``run`` sends nothing twice. Raises ``ValkeyError``."""
+        await valkey.ask("SCRIPT", "LOAD", self._text)
+
     async def run(self, valkey: Valkey, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
         """Its reply. Raises ``ValkeyError``."""
         try:

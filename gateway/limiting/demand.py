@@ -43,6 +43,8 @@ class Demand:
     input_tokens: int
     most_input: int = 0
     """Tokens, as ``worst`` has them."""
+    answers: int = 1
+    """How many of one route may have to be paid."""
 
 
 def demand_of(
@@ -58,14 +60,16 @@ def demand_of(
     output = (_stated_output(call) or 0) * answers
     most_input = _most_input(call, traits)
     each = [_worst(route, most_input, output) for route in routes]
+    copies = 2 if hedged else 1
     inputs, outputs = zip(*(_dearest(route.price) for route in routes), strict=True)
     return Demand(
-        worst=min(_MOST, (sum(each) if all_of_them else max(each)) * (2 if hedged else 1)),
+        worst=min(_MOST, (sum(each) if all_of_them else max(each)) * copies),
         input_cost=min(_MOST, _cost(traits.input_tokens_estimate * max(inputs))),
         output_price=max(outputs) if call.wire in _LIMIT_FIELD else 0,
         most_output=min(_MOST, output),
         input_tokens=traits.input_tokens_estimate,
         most_input=most_input,
+        answers=copies,
     )
 
 
@@ -87,7 +91,7 @@ def most_content(route: Route, demand: Demand, others_nanousd: int) -> int | Non
     of_input, of_output = _dearest(route.price)
     if not of_output or not demand.most_output:
         return None
-    left = _worst(route, demand.most_input, demand.most_output) - others_nanousd
+    left = _worst(route, demand.most_input, demand.most_output) * demand.answers - others_nanousd
     return max(0, left * _MILLION - demand.input_tokens * of_input) // of_output
 
 

@@ -6,10 +6,11 @@ long a request takes, it keeps what it has. What Valkey has forgotten is held ag
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.limiting.account import EPOCH, LEASES, LOOKED, hash_key
-from gateway.limiting.hold import Hold
+from gateway.limiting.hold import Arguments, Hold
 from gateway.script import Script
 from gateway.valkey import Valkey, ValkeyError
 
@@ -44,15 +45,13 @@ class Leases:
 
     async def renew(self) -> None:
         """Raises ``ValkeyError``."""
-        holds = list(self._holds.values())
-        for start in range(0, len(holds), _BATCH):
-            batch = holds[start : start + _BATCH]
-            keys, args = [EPOCH, LEASES], list[str | bytes | int]([self.lease_us])
-            for hold in batch:
-                for account, reserved in zip(hold.accounts, hold.reserved, strict=True):
-                    keys.append(hash_key(account.name))
-                    args += [hold.request_id, reserved]
-            epoch = await self._script.run(self._valkey, keys, args)
+        await self._script.load(self._valkey)
+        names = list(self._holds)
+        for start in range(0, len(names), _BATCH):
+            # Only what has not ended while the batch before was under way: nothing must be held again after its end.
+            known = (self._holds.get(name) for name in names[start : start + _BATCH])
+            batch = [hold for hold in known if hold is not None]
+            epoch = await self._script.run(self._valkey, *_renewal(batch, self.lease_us))
             for hold in batch:
                 hold.epoch = epoch
 
@@ -68,6 +67,16 @@ class Leases:
                 await self.renew()
             except ValkeyError as error:
                 log.debug("reservations could not be renewed: %s", error)  # whoever reserves says that it is away
+
+
+def _renewal(holds: Iterable[Hold], lease_us: int) -> Arguments:
+    keys = [EPOCH, LEASES]
+    args: list[str | bytes | int] = [lease_us]
+    for hold in holds:
+        for account, reserved in zip(hold.accounts, hold.reserved, strict=True):
+            keys.append(hash_key(account.name))
+            args += [hold.request_id, reserved]
+    return keys, args
 
 
 class Sweeper:

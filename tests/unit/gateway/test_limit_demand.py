@@ -12,7 +12,7 @@ from backends.backend import Call, WireName
 from backends.price import Price
 from backends.route import Route
 from backends.usage import Usage
-from gateway.limiting.demand import bounded, demand_of
+from gateway.limiting.demand import bounded, demand_of, most_content
 from gateway.problem import Problem
 from policies.request import RequestTraits
 
@@ -45,6 +45,26 @@ def test_no_answer_within_its_limit_costs_more_than_the_worst_case(
     usage = Usage(tokens, output, cache_write_tokens=tokens * cached, cache_write_1h_tokens=tokens * cached)
     for route in (CHEAP, DEAR):
         assert route.price.cost(usage) <= worst
+
+
+@given(most=st.integers(1, 10_000), hedged=st.booleans(), others=st.integers(0, 10**9), estimate=st.integers(0, 2000))
+def test_an_answer_that_is_cut_has_cost_no_more_than_was_reserved_and_one_that_keeps_to_its_limit_is_not_cut(
+    most: int, hedged: bool, others: int, estimate: int
+) -> None:
+    asked = call(messages=[{"role": "user", "content": "x" * 4 * estimate}], max_tokens=most)
+    for route in (CHEAP, DEAR):
+        demand = demand_of(asked, RequestTraits(input_tokens_estimate=estimate), [route], hedged=hedged)
+        pieces = most_content(route, demand, others)
+        assert pieces is not None
+        assert pieces >= most or others > 0
+        if pieces:
+            assert route.price.cost(Usage(estimate, pieces)) + others <= demand.worst
+
+
+def test_what_costs_nothing_is_not_cut() -> None:
+    free = Route("free", "vllm", "m", Price())
+    assert most_content(free, demand_of(call(max_tokens=5), traits(), [free]), 0) is None
+    assert most_content(DEAR, demand_of(call("embeddings", input="x"), traits(), [DEAR]), 0) is None
 
 
 def test_what_counts_towards_the_worst_case() -> None:
