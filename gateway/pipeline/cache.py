@@ -126,6 +126,7 @@ class AnswerCache:
         self._full_until = 0.0
         self._unwritten: dict[str, Entry] = {}
         self._writer: asyncio.Task[None] | None = None
+        self._writing: set[asyncio.Task[None]] = set()
         self._leases = Leases(valkey, on_ended=self._write_soon, on_failure=self._rest)
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(Entry).decode
@@ -181,8 +182,8 @@ class AnswerCache:
 
     async def close(self) -> None:
         self._leases.close()
-        if self._writer is not None:
-            await self._writer
+        while self._writing:
+            await asyncio.wait(self._writing)
         await self._valkey.close()
 
     def _read(self, stored: bytes) -> Entry | None:
@@ -200,6 +201,8 @@ class AnswerCache:
     def _write_soon(self) -> None:
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_behind())
+            self._writing.add(self._writer)
+            self._writer.add_done_callback(self._writing.discard)
 
     async def _write_behind(self) -> None:
         """Answers first: whoever finds a lease ended finds the answer."""

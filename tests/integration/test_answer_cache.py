@@ -140,6 +140,17 @@ async def test_closing_writes_what_is_left(valkey: Redis, client: Valkey, tmp_pa
         assert await other.get("k") is not None
 
 
+async def test_closing_waits_for_what_is_being_written(valkey: Redis, client: Valkey) -> None:
+    cache = AnswerCache(client, ttl_s=60, max_entry_bytes=100)
+    await cache.get("k")  # it is connected
+    await valkey.execute_command("CLIENT", "PAUSE", 300)
+    cache.put("k", "text/plain", [b"a"])
+    await asyncio.sleep(WRITE_BEHIND_S * 4)
+    cache.put("l", "text/plain", [b"b"])
+    await cache.close()
+    assert await valkey.exists("k", "l") == 2
+
+
 async def test_a_dead_valkey_is_left_alone_for_a_while(tmp_path: Path) -> None:
     cache = AnswerCache(
         Valkey(f"unix://{tmp_path}/nobody.sock", connect_s=0.1, reply_s=0.1), ttl_s=60, max_entry_bytes=100
