@@ -120,7 +120,7 @@ def store(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> I
     runner.run(store.close())
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 @example([("request", "settled", 7, True), ("drain", False), ("roll up", 5), ("drain", True), ("worker dies",)])
 @example([("request", "killed", 7, True), ("request", "torn", 7, True), ("worker dies",), ("drain", True)])

@@ -183,7 +183,7 @@ def of(day: int, row: dict[str, Any]) -> Settled:
     return settled(day * DAY_S + row["second"], *row["attempts"], cost_nanousd=cost, **rest)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows, st.lists(st.sampled_from(DIMENSIONS), unique=True, max_size=3), st.integers(1, 5), st.integers(0, 3))
 def test_every_sum_is_the_whole_before_and_after_a_roll_up(
     ledger: Ledger, rows: list[dict[str, Any]], by: list[str], most: int, moved: int
