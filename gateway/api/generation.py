@@ -9,6 +9,7 @@ import msgspec
 
 from backends.backend import TRACE_HEADERS, Call
 from gateway.api.addresses import check_addresses
+from gateway.api.body import check_keys, decode_fields
 from gateway.api.counts import check_counts
 from gateway.api.http import Headers, Receive, Scope, Send, header, read_body, respond
 from gateway.api.keep_alive import KeepAlive
@@ -35,7 +36,6 @@ _TOKENS_PER_FILE = 1600  # about what the largest image comes to, however many b
 _FILE = re.compile(rb";base64,[^\"]*")
 _TRACE_HEADERS = tuple(name.encode() for name in TRACE_HEADERS)
 _NO_STORE = CacheControl(read=False, write=False)
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Generation:
@@ -115,8 +115,9 @@ class Generation:
 
 def parse(wire: ClientWire, scope: Scope, body: bytes, media_hosts: Sequence[str] = ()) -> Asked:
     """Just enough of the body to travel on; the rest stays as it came. Raises ``Problem`` 400."""
+    check_keys(body)
     try:
-        fields = _decode_fields(body)
+        fields = decode_fields(body)
         if not body.isascii():
             body.decode()  # fields are taken as they came, and not every reader of them looks
         if "model" not in fields:

@@ -71,6 +71,7 @@ class Trip:
     choice: Choice
     account: Account
     key: str | None
+    departure: Departure
 
     @property
     def label(self) -> str:
@@ -109,7 +110,8 @@ def hit(account: Account, route: Route, entry: Entry, call: Call) -> Passage:
 
 def settle(flight: Flight, trip: Trip, spent: Spent) -> None:
     """Writes down what a flight came to, for the request that began it."""
-    outcome, status = _outcome(flight.problem, began=flight.head is not None)
+    problem = LEFT if flight.problem is None and trip.departure.gone else flight.problem  # others read on
+    outcome, status = _outcome(problem, began=flight.head is not None)
     trip.account.observation.answered(trip.asked.call, flight.pieces)
     trip.account.settle(spent, outcome=outcome, status=status, cache=trip.label, streamed=trip.asked.call.stream)
 

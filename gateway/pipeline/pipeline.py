@@ -92,7 +92,7 @@ class Pipeline:
             language=ALIASES.get(choice.language) if choice.language is not None else None,
             key=asked.key,
         )
-        trip = Trip(asked, choice, account, self._kept.key(asked, choice.routes[0], choice.verify))
+        trip = Trip(asked, choice, account, self._kept.key(asked, choice.routes[0], choice.verify), departure)
         found = await self._kept.look_up(trip)
         try:
             if admitting is not None:

@@ -21,8 +21,8 @@ class HttpProtocol(HttpToolsProtocol):
     for another protocol, and the request would lose its body.
 
     A connection without a request is held as long as one between two requests. The head of a request that has begun has
-    ``ARRIVE_S`` to arrive, or the application's ``receive_s``, and its body as long again; the endpoint, which has a
-    limit for bodies of its own, is first to speak. Only what does not arrive at once has a timer.
+    ``ARRIVE_S`` to arrive, or the application's ``receive_s``, and its body twice as long: the endpoint, which has a
+    limit of its own for it, is first to speak. Only what does not arrive at once has a timer.
     """
 
     _arrived = True
@@ -76,7 +76,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _arm(self) -> None:
         self._head_was_here = self._head_is_here
-        self._late = self.loop.call_later(getattr(self.config.app, "receive_s", ARRIVE_S), self._too_late)
+        arrive_s: float = getattr(self.config.app, "receive_s", ARRIVE_S)
+        self._late = self.loop.call_later(2 * arrive_s if self._head_was_here else arrive_s, self._too_late)
 
     def _too_late(self) -> None:
         if self._head_is_here and not self._head_was_here:

@@ -14,15 +14,11 @@ def limits(seconds: int) -> up.Behaviour:
     return up.answers_json(LIMITED, 429, f"retry-after: {seconds}\r\n")
 
 
-def name_of(wire: Spoken) -> str:
-    return "chat" if wire is CHAT else "messages"
-
-
 @pytest.mark.parametrize("stream", [False, True])
 def test_429_goes_to_another_replica_and_leaves_the_first_alone(
     troubled: Gateway, upstream: Upstream, second: Upstream, wire: Spoken, stream: bool
 ) -> None:
-    model = f"pair-{name_of(wire)}"
+    model = f"pair-{wire.name}"
     upstream.behaviour, second.behaviour = limits(40), wire.says(2)
     before = len(upstream.received)
     for number in range(3):
@@ -39,7 +35,7 @@ def test_429_goes_to_another_route_and_the_next_request_goes_there_at_once(
     troubled: Gateway, upstream: Upstream, second: Upstream, wire: Spoken
 ) -> None:
     upstream.behaviour, second.behaviour = limits(40), wire.says(2)
-    policy = f"own-{name_of(wire)}-or-spare"
+    policy = f"own-{wire.name}-or-spare"
     for number in range(2):
         answer = wire.ask(troubled, f"{number}", stream=True, model=policy)
         assert (answer.status_code, answer.headers["x-weighbridge-route"]) == (200, "spare")
@@ -51,7 +47,7 @@ def test_429_everywhere_is_429_with_the_shortest_wait(
     troubled: Gateway, upstream: Upstream, second: Upstream, wire: Spoken, stream: bool
 ) -> None:
     upstream.behaviour, second.behaviour = limits(40), limits(9)
-    answer = wire.ask(troubled, "hi", stream=stream, model=f"all-{name_of(wire)}")
+    answer = wire.ask(troubled, "hi", stream=stream, model=f"all-{wire.name}")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "9")
     assert answer.json()["error"]["type"] == "rate_limit_error"
     row = troubled.ledger(answer.headers["x-weighbridge-request-id"])
