@@ -78,8 +78,7 @@ class EvidenceFile:
                 _learn_bounds(self._bounds)
                 yield
                 evidence = Snapshot.read(data)
-                yield
-                self._router.learn(evidence)
+                yield from self._router.learning(evidence)
             if (data := self._live.news()) is not None:
                 self._router.learn_live(decode_times(data))
         except (InvalidScorecard, InvalidTimes):

@@ -1,6 +1,6 @@
 """From the ``model`` that a client names to the routes to try: a pinned route, or a policy weighed on the evidence."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -76,8 +76,15 @@ class Router:
 
     def learn(self, evidence: Snapshot) -> None:
         """All but live times, which come apart."""
+        for _ in self.learning(evidence):
+            pass
+
+    def learning(self, evidence: Snapshot) -> Iterator[None]:
+        """``learn``, a policy at a time: one takes milliseconds where there are a thousand scorecards."""
         self.evidence = replace(evidence, live=self.evidence.live)
-        self._compile()
+        for name, policy in self._policies.items():
+            yield
+            self._compiled[name] = compile_policy(policy, tuple(self._fleet.routes.values()), self.evidence)
 
     def learn_live(self, live: tuple[LiveTimes, ...]) -> None:
         """They change every few seconds: a policy is compiled anew only where they change what it decides."""
