@@ -2,7 +2,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ from policies.costs import CostPerMonth, MeasuredCost, PricePer1k
 from policies.decide import compile_policy, decide
 from policies.facts import HasCapabilities, OutputAtLeast, ResidencyIs
 from policies.latency import Latency
-from policies.policy import Policy
+from policies.policy import Measure, Policy
 from policies.request import RequestTraits
 from policies.requirements import PassAt1, Requirement
 from policies.scorecard import Scorecard
@@ -294,7 +294,7 @@ def test_raising_at_least_never_adds_a_route(
     scores: dict[str, tuple[float, bool, int]],
     one: float,
     other: float,
-    unmeasured: str,
+    unmeasured: Literal["refuse", "allow"],
 ) -> None:
     evidence = snapshot(make_card, scores)
 
@@ -307,6 +307,6 @@ def test_raising_at_least_never_adds_a_route(
 
 
 @pytest.mark.parametrize("objective", ["cheapest", "most_accurate", "fastest"])
-def test_no_routes_is_a_decision_too(objective: str) -> None:
+def test_no_routes_is_a_decision_too(objective: Measure) -> None:
     policy = Policy("p", objective)
     assert decide(policy, [], Snapshot(), ANY).explain()["chosen"] is None

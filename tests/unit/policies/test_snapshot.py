@@ -22,7 +22,8 @@ def test_json_form_comes_back_equal(make_card: MakeCard) -> None:
 
 def test_posted_scorecards_need_no_version_but_must_be_there(make_card: MakeCard) -> None:
     assert Snapshot.decode(json.dumps({"scorecards": [asdict(make_card())]})) == Snapshot(0, (make_card(),))
-    for posted in ({}, asdict(make_card()), {"scorecards": {}}):
+    wrong: tuple[dict[str, object], ...] = ({}, asdict(make_card()), {"scorecards": {}})
+    for posted in wrong:
         with pytest.raises(InvalidScorecard):
             Snapshot.decode(json.dumps(posted))
 
