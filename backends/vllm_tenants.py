@@ -1,12 +1,18 @@
-"""What vLLM is told of tenants: a salt for its prefix cache, and the id under which it stores a response."""
+"""What vLLM is told of tenants: a salt for its prefix cache, the id under which it stores a response, images' names."""
+
+import re
+from typing import Any
 
 import msgspec
 
 from backends.backend import Call
 from backends.route import Route
+from backends.tenant import Tenant
 
 _SALTED = frozenset(("chat", "completions", "responses", "messages", "embeddings"))
 """Wires on which vLLM takes ``cache_salt`` (0.32)."""
+_MAY_NAME_MEDIA = re.compile(rb'"uuid"|\\u00[2-7]')
+"""Also one that is written with escapes."""
 
 
 def understands_tenants(route: Route) -> bool:
@@ -32,8 +38,23 @@ def keep_apart(fields: dict[str, msgspec.Raw], call: Call, route: Route) -> None
     if call.wire in _SALTED:
         chosen = bytes(fields.get("cache_salt", b"null"))
         fields["cache_salt"] = _text(tenant.salt(b"" if chosen == b"null" else chosen))
+    if "messages" in fields and _MAY_NAME_MEDIA.search(fields["messages"]):
+        fields["messages"] = _with_own_media(fields["messages"], tenant)
     if call.wire == "responses":
         fields["request_id"] = _text(tenant.new_response_id())
+
+
+def _with_own_media(messages: msgspec.Raw, tenant: Tenant) -> msgspec.Raw:
+    """A part may name an image by a ``uuid``, and get what anybody has sent under that name."""
+    said: Any = msgspec.json.decode(messages)
+    found = False
+    for message in said if isinstance(said, list) else ():
+        content = message.get("content") if isinstance(message, dict) else None
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict) and part.get("uuid") is not None:
+                part["uuid"] = tenant.salt(b"media " + msgspec.json.encode(part["uuid"]))
+                found = True
+    return msgspec.Raw(msgspec.json.encode(said)) if found else messages
 
 
 def _text(ascii_only: str) -> msgspec.Raw:

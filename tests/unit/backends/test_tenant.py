@@ -96,6 +96,30 @@ def test_no_client_names_a_request_on_a_shared_server(wire: WireName) -> None:
     assert "request_id" not in sent(call(wire, TENANTS.of("a"), request_id="another's"))
 
 
+def image(**named: Any) -> list[dict[str, Any]]:
+    part = {"type": "image_url", "image_url": None, **named}
+    return [{"role": "system", "content": "uuid"}, {"role": "user", "content": [{"type": "text", "text": "?"}, part]}]
+
+
+@given(names, names, names)
+def test_an_image_is_named_within_its_tenant(one: str, other: str, name: str) -> None:
+    sents = [sent(call(tenant=TENANTS.of(tenant), messages=image(uuid=name)))["messages"] for tenant in (one, other)]
+    assert (sents[0] == sents[1]) is (one == other)
+    named = sents[0][1]["content"][1].pop("uuid")
+    assert named not in (name, TENANTS.of(one).salt(), TENANTS.of(one).salt(name.encode()))
+    assert sents[0] == image()
+
+
+def test_nothing_else_of_a_message_is_touched_nor_an_escape_missed() -> None:
+    tenant = TENANTS.of("a")
+    plain: list[Any] = [image(), image(uuid=None), [], None, 7, [3], [{"content": [7]}], [{"content": {"uuid": "x"}}]]
+    for messages in plain:
+        assert sent(call(tenant=tenant, messages=messages))["messages"] == messages
+    escaped = json.dumps(image(uuid="x")).replace('"uuid": ', '"\\u0075uid": ')
+    asked = Call("chat", {"messages": msgspec.Raw(escaped.encode())}, stream=False, tenant=tenant)
+    assert sent(asked) == sent(call(tenant=tenant, messages=image(uuid="x")))
+
+
 @given(names, names)
 def test_a_responses_id_tells_whose_it_is(one: str, other: str) -> None:
     response_id = TENANTS.of(one).new_response_id()
