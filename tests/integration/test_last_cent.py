@@ -57,6 +57,7 @@ SHAPES = {
     "/v1/messages": ("error", "rate_limit_error", None),
 }
 PATHS = tuple(SHAPES)
+PATIENT_S = 2 * LONG_S
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +128,9 @@ async def at_the_last_cent(gateways: list[Gateway], upstream: Upstream, valkey: 
     go = threading.Event()
     upstream.behaviour = answers_after(go)
     probe = Admin(gateways[0]).create(month={"usd": 1})
-    async with httpx.AsyncClient(timeout=120, trust_env=False, limits=httpx.Limits(max_connections=None)) as client:
+    async with httpx.AsyncClient(
+        timeout=PATIENT_S, trust_env=False, limits=httpx.Limits(max_connections=None)
+    ) as client:
 
         def ask(key: str, number: int) -> "asyncio.Task[httpx.Response]":
             body = {"model": "small", "max_tokens": 20, "messages": gateways[0].messages(f"{number:06d}")}
@@ -135,14 +138,14 @@ async def at_the_last_cent(gateways: list[Gateway], upstream: Upstream, valkey: 
             return asyncio.create_task(client.post(url, json=body, headers={"authorization": f"Bearer {key}"}))
 
         first = ask(probe["key"], 0)
-        async with asyncio.timeout(LONG_S):
+        async with asyncio.timeout(PATIENT_S):
             while not (worst := account(valkey, probe["id"])["held"]):  # noqa: ASYNC110 (Valkey's to say)
                 await asyncio.sleep(0.01)
         budget = worst * fit + worst - 1
         made = Admin(gateways[0]).create(month={"usd": str(Decimal(budget) / 10**9)})
         await asyncio.to_thread(known_everywhere, gateways, made["key"])
         asked = [ask(made["key"], number) for number in range(1, count + 1)]
-        async with asyncio.timeout(LONG_S):
+        async with asyncio.timeout(PATIENT_S):
             done = 0
             for each in asyncio.as_completed(asked):
                 done += (await each).status_code == 429
