@@ -50,7 +50,6 @@ def readers(engine: AsyncEngine) -> AsyncEngine:
 
 
 def _configure_sqlite(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # or the driver would begin transactions late, and none for the schema
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
@@ -62,7 +61,7 @@ def _begin(patience: str, connection: Connection) -> None:
         connection.exec_driver_sql(patience)
     elif connection.get_execution_options().get("only_reads"):
         connection.exec_driver_sql("BEGIN")
-    else:  # one that reads first and then writes would fail where another has written meanwhile
+    else:  # the driver itself begins late, and not for the schema; one that reads first may find that it must not write
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
