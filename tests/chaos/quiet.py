@@ -38,7 +38,14 @@ class Calm:
 
 def descriptors(gateway: Gateway) -> int:
     """Of the worker that has the most."""
-    return max((len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in gateway.workers()), default=0)
+    return max(map(_descriptors, gateway.workers()), default=0)
+
+
+def _descriptors(pid: int) -> int:
+    try:
+        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except OSError:
+        return 0  # it has ended meanwhile
 
 
 async def calm(stage: Stage, plan: Plan, before: int) -> Calm:

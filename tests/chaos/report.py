@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.bench.report import commit, machine
+from tests.chaos.audit.ledger import unbilled
 from tests.chaos.run import Outcome
 
 BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
@@ -46,6 +47,8 @@ def _figures(outcome: Outcome) -> list[str]:
         f"Done to requests by the upstreams: {_counts(Counter(served.fault for served in evidence.served))}.",
         f"Rows that went upstream, by the source of their usage: {_counts(sources)};"
         f" in nano-dollars: {_counts(nanousd)}.",
+        f"Requests whose worker died are billed nothing; upstreams spent {unbilled(evidence):,} nano-dollars on them"
+        " at the most.",
         f"Outcomes in the ledger: {_counts(Counter(str(row['outcome']) for row in evidence.rows))}.",
         f"Nothing in flight or reserved after {calm.requests_s:.1f} s, descriptors as before after"
         f" {calm.descriptors_s:.1f} s more ({calm.descriptors:+d} in a worker).",

@@ -89,7 +89,7 @@ def _config(plan: Plan, upstreams: tuple[Upstream, ...], valkey: Valkey, store: 
             "total_s": 6,
             "max_answer_bytes": MAX_ANSWER_BYTES,
         },
-        "cache": {"url": valkey.url, "wait_s": 0.5},
+        "cache": {"url": valkey.url, "wait_s": 1.0},
         "keys": {"admin_key": ADMIN_KEY, "secret": SECRET, "customers": customers},
         **store.config,
     }

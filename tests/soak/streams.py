@@ -33,7 +33,8 @@ class Streams:
 async def idle_streams(folder: Path, count: int) -> Streams:
     """Holds ``count`` streams that have said one word each. Raises ``TimeoutError``."""
     allow_descriptors()
-    server = await asyncio.start_server(_say_one_word, "127.0.0.1", 0, backlog=4096)
+    upstream = _Upstream()
+    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, backlog=4096)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     config = {"routes": {"small": {"backend": "vllm", "model": "m", "replicas": [url]}}}
     gateway = Gateway("streams", folder / "streams", config, {"WEIGHBRIDGE_API_KEY": API_KEY}, workers=1)
@@ -51,6 +52,7 @@ async def idle_streams(folder: Path, count: int) -> Streams:
     finally:
         gateway.kill()
         server.close()
+        await asyncio.gather(*upstream.serving)
 
 
 def allow_descriptors() -> None:
@@ -93,8 +95,19 @@ async def _close(held: list[asyncio.StreamWriter]) -> None:
     await asyncio.sleep(0)
 
 
+class _Upstream:
+    """It says one word of each stream, and then nothing until the other side leaves."""
+
+    def __init__(self) -> None:
+        self.serving: set[asyncio.Task[None]] = set()
+
+    def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(_say_one_word(reader, writer))
+        self.serving.add(task)
+        task.add_done_callback(self.serving.discard)
+
+
 async def _say_one_word(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """And then nothing, until the other side leaves."""
     try:
         while head := await reader.readuntil(b"\r\n\r\n"):
             if head.startswith(b"GET"):

@@ -91,6 +91,14 @@ def costs_are_tokens_times_prices(evidence: Evidence) -> Iterator[str]:
             yield f"{row['session']} cost {row['cost_nanousd']}, its tokens come to {due}"
 
 
+def unbilled(evidence: Evidence) -> int:
+    """The most, in nano-dollars, that upstreams can have spent on requests whose worker died before their end."""
+    lost = [row["session"] for row in evidence.rows if row["outcome"] == "orphaned"]
+    served = [one for ask in lost for one in evidence.served_of.get(ask, [])]
+    inputs = sum(one.usage.input for one in served if one.usage is not None)
+    return inputs * _NANO_A_TOKEN["input"] + sum(one.said for one in served) * _NANO_A_TOKEN["output"]
+
+
 def _at_last_place(evidence: Evidence, row: Row) -> list[Served]:
     """Where the answer came from that is billed, if any did."""
     if not row["attempts"]:
