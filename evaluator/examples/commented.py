@@ -8,7 +8,7 @@ As in ``find``, what cannot be read with certainty is no example: arguments and 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -18,7 +18,11 @@ LONGEST_TEXT = 32 * 1024
 _MOST = 32
 
 _NAME = r"[A-Za-z_]\w*"
-_COMMENT = re.compile(r"^[ \t]*(?://+|/\*+|#+|--+|\*+(?!/))?[ \t]*(?P<text>.*?)[ \t]*(?:\*/)?[ \t]*$")
+_LONGEST_LINE = 500
+_COMMENT = re.compile(r"[ \t]*+(?://++|/\*++|#++|--++|\*++(?!/))?[ \t]*+")
+_TYPED = re.compile(r"(?:\)|\w\??)[ \t]*+:[ \t]*+[A-Za-z\[{]")
+_BLOCK_BEGINS = re.compile(r"[{>][ \t]*+$", re.MULTILINE)
+_PYTHON = re.compile(r"^[ \t]*+(?:async[ \t]++)?def[ \t][^\n]*+(?<=:)$", re.MULTILINE)
 _CALL = re.compile(rf"(?P<name>{_NAME}[?!]?)(?:\.call|\.)?\(")
 _LEADS_TO = re.compile(
     r"[ \t]*;?[ \t]*(?://|#|--)?[ \t]*"
@@ -108,9 +112,10 @@ def find(text: str, language: str) -> Commented | None:
     """None where the text shows no example of a function that it asks for."""
     spelling = SPELLINGS[language]
     text = text[:LONGEST_TEXT]
+    lines = _lines(text)
     code = _code(text, spelling)
     defined = _defined(code, spelling)
-    found = list(islice(_examples(text, spelling), _MOST))
+    found = list(islice(_examples(lines, spelling), _MOST))
     names = [name for name, _ in found if name in defined]
     if not names:
         return None
@@ -123,16 +128,22 @@ def find(text: str, language: str) -> Commented | None:
 
 def language_of(text: str) -> str | None:
     """By how functions are defined in it, where that is said of one language only. Python is not among them."""
+    text = "\n".join(line.rstrip() for line in _lines(text[:LONGEST_TEXT]))
     if "<?php" in text:
         return "php"
-    found = {language for language in ("ruby", "lua", "perl") if SPELLINGS[language].defined.search(text)}
-    found -= {"lua"} if not re.search(r"^[ \t]*(?:local[ \t]+function|--)", text, re.MULTILINE) else set()
-    if _SCRIPT.search(text) and re.search(r"[{>][ \t]*$", text, re.MULTILINE):
-        typed = re.search(r"(?:function[^\n]*\(|=[ \t]*\()[^\n]*:[^\n]*(?:\{|=>)[ \t]*$", text, re.MULTILINE)
-        found.add("typescript" if typed else "javascript")
-    if re.search(r"^[ \t]*(?:async[ \t]+)?def[ \t][^\n]*:[ \t]*$", text, re.MULTILINE):
+    if _PYTHON.search(text):
         return None
+    found = {language for language in ("ruby", "lua", "perl") if SPELLINGS[language].defined.search(text)}
+    found -= {"lua"} if not re.search(r"^[ \t]*+(?:local[ \t]++function|--)", text, re.MULTILINE) else set()
+    if (script := _SCRIPT.search(text)) and _BLOCK_BEGINS.search(text):
+        line = text[script.start() :].lstrip().partition("\n")[0]
+        found.add("typescript" if _TYPED.search(line.partition("(")[2]) else "javascript")
     return found.pop() if len(found) == 1 else None
+
+
+def _lines(text: str) -> list[str]:
+    """Those that are too long to be looked at are empty."""
+    return [line if len(line) <= _LONGEST_LINE else "" for line in text.split("\n")]
 
 
 def _code(text: str, spelling: Spelling) -> str:
@@ -150,8 +161,13 @@ def _defined(code: str, spelling: Spelling) -> list[str]:
     return list(dict.fromkeys(name for found in spelling.defined.finditer(code) for name in found.groups() if name))
 
 
-def _examples(text: str, spelling: Spelling) -> Iterator[tuple[str, Shown]]:
-    lines = [found["text"] if (found := _COMMENT.match(line)) else line for line in text.split("\n")]
+def _uncommented(line: str) -> str:
+    begins = _COMMENT.match(line)
+    return line[begins.end() if begins else 0 :].rstrip().removesuffix("*/").rstrip()
+
+
+def _examples(commented: Sequence[str], spelling: Spelling) -> Iterator[tuple[str, Shown]]:
+    lines = [*map(_uncommented, commented)]
     for at, line in enumerate(lines):
         begins = line.startswith(">>>")
         source = line.removeprefix(">>>").strip()

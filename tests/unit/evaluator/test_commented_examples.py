@@ -148,6 +148,27 @@ def test_most_of_multipl_es_prompts_show_examples_and_none_is_taken_for_python()
     assert {language_of(row["prompt"]) for row in rows} == {None}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "// " + " " * 40_000 + "x",
+        "\n".join(["// >>> f(" + "/*" * 480] * 40),
+        "\n".join(["function f(" + ":(" * 480] * 40),
+        "\n".join(["const f = " + "= " * 480] * 40),
+        "\n".join(["def f" + "(" * 480 + ")" * 480] * 40),
+        "\n".join(["// f(" + "[" * 900] * 40),
+        "\n".join(["// f('" + "\\'" * 400] * 40),
+        "```\n~~~\n" * 4000,
+        "local function f(" * 3000,
+    ],
+)
+def test_hostile_text_takes_no_time(text: str) -> None:
+    """It would not end where a pattern were tried in too many ways."""
+    for language in SPELLINGS:
+        language_of(text)
+        assert find(text, language) is None
+
+
 def test_ruby_is_not_run_as_python() -> None:
     """`fib(1) == 1` in its comments is an example in either, and its `def` would do for both."""
     prompt = "# fib(1) == 1\n# fib(2) == 1\ndef fib(n)\n"
