@@ -1,10 +1,17 @@
-"""Children that end with their parent, however it ends. Linux."""
+"""What a child process arranges for itself. Linux."""
 
 import ctypes
 import os
+import resource
 import signal
 
 _PR_SET_PDEATHSIG = 1
+
+
+def open_as_many_files_as_allowed() -> None:
+    """A request has two connections, and shells start with a limit of 1,024 files: the administrator's is higher."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def die_with_parent(parent: int, signum: int = signal.SIGTERM) -> None:

@@ -18,7 +18,7 @@ from gateway.config import Config
 from gateway.ledger.spool import Spool
 from gateway.processes.generations import AcceptedConfig, Generations
 from gateway.processes.http_protocol import HttpProtocol
-from gateway.processes.process import die_with_parent
+from gateway.processes.process import die_with_parent, open_as_many_files_as_allowed
 from gateway.processes.runtime import Runtime
 from gateway.processes.server import Server
 from gateway.processes.worker_process import Order, receive_order
@@ -33,6 +33,7 @@ _LAST_S = 3  # for connections, once all requests have ended
 def main() -> None:
     options = _options()
     die_with_parent(options.parent)
+    open_as_many_files_as_allowed()
     gc.freeze()  # what was imported stays: looking at it in every full collection would hold up requests
     if (received := receive_order(options.orders)) is not None:
         _serve(*received)

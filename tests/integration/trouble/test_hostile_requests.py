@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
@@ -122,6 +123,21 @@ def hold_idle(gateway: Gateway, count: int) -> None:
 
 def test_a_thousand_idle_connections_are_held(common_roomy_gateway: Gateway, upstream: Upstream) -> None:
     hold_idle(common_roomy_gateway, 1_000)
+
+
+def test_a_worker_opens_as_many_files_as_it_may(tmp_path: Path, upstream: Upstream) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, before[1]), before[1]))  # what shells start with
+    try:
+        gateway = start_gateway(tmp_path, {"routes": {"small": vllm_route(upstream.url)}})
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    try:
+        limits = (Path("/proc") / str(gateway.worker()) / "limits").read_text()
+        (files,) = (line.split() for line in limits.splitlines() if line.startswith("Max open files"))
+        assert files[3:5] == [str(before[1])] * 2
+    finally:
+        gateway.stop()
 
 
 @pytest.mark.full
