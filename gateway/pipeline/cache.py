@@ -187,16 +187,14 @@ class AnswerCache:
         await self._valkey.close()
 
     def _read(self, stored: bytes) -> Entry | None:
-        """None for nothing, and for what none of us has written."""
+        """None for nothing, and for what none of us has written; of what is larger than ours only a part is here."""
         if not stored:
             return None
         try:
-            if len(stored) <= self._max_stored_bytes:
-                return self._decode(stored)
+            return self._decode(stored)
         except (msgspec.DecodeError, UnicodeError):
-            pass
-        log.warning("an entry that is not ours was passed over")
-        return None
+            log.warning("an entry that is not ours was passed over")
+            return None
 
     def _write_soon(self) -> None:
         if self._writer is None:

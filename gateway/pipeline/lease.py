@@ -67,8 +67,8 @@ class Leases:
         self._renewing: asyncio.Task[None] | None = None
 
     async def look_up(self, key: str, token: str, most_bytes: int) -> "bytes | Lease | str | None":
-        """What is kept there, at most ``most_bytes`` and one; or the lease; or the token of whoever has it; or None,
-        where nobody is to be waited for. Raises ``ValkeyError``.
+        """What is kept there, cut after ``most_bytes``; or the lease; or the token of whoever has it; or None, where
+        nobody is to be waited for. Raises ``ValkeyError``.
         """
         name = _PREFIX + key
         reply = await self._look_up.run(self._valkey, (key, name), (token, int(LEASE_S * 1000), most_bytes))
