@@ -18,7 +18,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 def upgrade(connection: Connection) -> None:
     """To the newest revision, in the connection's transaction. Raises ``StoreUnavailable`` where it is beyond that."""
     if is_postgres(connection):  # a SQLite file is locked by the transaction
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ONE_AT_A_TIME})
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

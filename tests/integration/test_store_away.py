@@ -91,8 +91,8 @@ def test_a_postgres_that_goes_is_not_missed_and_told_all_when_it_is_back(
     assert [listed["revoked_at"] is None for listed in Admin(again).ask("GET", "keys").json()["keys"]] == [False]
     again.stop()
     said = again.logged("the store cannot be opened")
-    assert len(said) == 1
-    assert len(again.logged("the ledger waits in the spools")) <= 1
+    assert 1 <= len(said) <= 3  # once a minute
+    assert 1 <= len(again.logged("the ledger waits in the spools")) <= 3
     assert PASSWORD not in again.log.read_text()
 
 

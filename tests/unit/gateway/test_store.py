@@ -200,7 +200,7 @@ async def test_a_sessions_requests_are_the_newest_first(store: Store) -> None:
 
 async def test_what_has_begun_is_ended_though_nobody_waits_for_it(store: Store, where: Where) -> None:
     """A transaction that is cancelled in the middle would go on holding its locks."""
-    other = Store(where, patience_s=10.0)
+    other = Store(where, patience_s=20.0)
     for attempt in range(16):
         rows = [settled(f"{attempt}-{n}") for n in range(200)]
         writing = asyncio.create_task(store.record("one", rows))

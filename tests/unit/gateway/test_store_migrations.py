@@ -25,6 +25,7 @@ from gateway.store.store import Store
 from gateway.store.trouble import StoreUnavailable
 from policies.admission import Admission
 from policies.scorecard import Scorecard
+from tests.fixtures.waiting import LONG_S
 
 CARD = Scorecard("run", "small", "r", "s+", "c0", "go", "2026-11-19T00:00:00+00:00", 164, 1, 164, 164, 0, 0, 0.9)
 VERDICT = Admission(
@@ -115,7 +116,8 @@ async def test_rows_of_every_released_revision_are_read(revision: str, where: Wh
 
 async def test_two_gateways_that_begin_at_once_migrate_once(where: Where, engine: Engine) -> None:
     leave_as(REVISIONS[0], engine)
-    stores = await asyncio.gather(*(Store.open(where) for _ in range(4)))
+    stores = [Store(where, patience_s=LONG_S) for _ in range(4)]
+    await asyncio.gather(*(store.migrate() for store in stores))
     assert {(await store.request("a") or {})["id"] for store in stores} == {"a"}
     for store in stores:
         await store.close()
