@@ -92,7 +92,10 @@ def train_command(
         raise Failure(
             f"{len(file.held_out):,} tasks make a model larger than {MOST_BYTES // 2**20} MiB: use fewer runs"
         )
-    out.write_bytes(data)
+    try:
+        out.write_bytes(data)
+    except OSError as error:
+        raise ConfigFailure(f"cannot write {out}: {error.strerror}") from error
     found = evaluate(file)
     click.echo(json.dumps(as_json(found, file, out), indent=2) if as_object else as_text(found, file, out))
     if found.refusal is not None:

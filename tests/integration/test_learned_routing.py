@@ -42,7 +42,7 @@ def answered_by(gateway: Gateway, content: str, **fields: Any) -> str:
 
 @pytest.mark.timeout(600)
 def test_what_two_replays_taught_picks_a_route_by_the_prompt(serve: Serve, tmp_path: Path, torch_python: Path) -> None:
-    made = recorded(tmp_path, 60)
+    made = recorded(tmp_path, 80)
     gateway = serve({"routes": routes(made), "policies": {"auto": {"objective": "most_accurate"}}})
     runs = []
     for route in ("small", "large"):
@@ -58,9 +58,9 @@ def test_what_two_replays_taught_picks_a_route_by_the_prompt(serve: Serve, tmp_p
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["loads"] is True and found["manifest"]["runs"] == runs
-    assert found["tasks"] + found["manifest"]["left_out"] == 60 and found["tasks"] >= 40
+    assert found["tasks"] + found["manifest"]["left_out"] == 80 and found["tasks"] >= 40
     points = {point["name"]: point for point in found["points"]}
-    assert points["always small"]["solved"] == pytest.approx(0.5, abs=0.15) and points["always large"]["solved"] == 1.0
+    assert points["always small"]["solved"] == pytest.approx(0.5, abs=0.2) and points["always large"]["solved"] == 1.0
     assert points["learned"]["worth"] > points["random, same cost"]["worth"]
     assert "Return the" not in model.read_text()
 
