@@ -7,15 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.fleet.fleet import Fleet
 from gateway.ledger.events import AttemptDetail, Settled
 from gateway.routing.router import Router
-from gateway.telemetry.evidence_bounds import EvidenceBounds
+from gateway.telemetry.evidence_bounds import evidence_bounds
 from gateway.telemetry.fleet_health import FleetHealth
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.reload_counts import ReloadCounts
 from gateway.telemetry.spool_lag import SpoolLag
+from gateway.telemetry.watched import Watched
 
 
 @pytest.fixture
@@ -71,8 +73,10 @@ async def test_names_are_conventional_and_documented(registry: CollectorRegistry
     (tmp_path / "reloads").write_bytes(msgspec.json.encode({"accepted": 1}))
     registry.register(ReloadCounts(tmp_path / "reloads"))
     registry.register(SpoolLag(tmp_path))
-    registry.register(EvidenceBounds(Router(Fleet({}, {}), {}, {})))
-    families = {f.name + ("_total" if f.type == "counter" else ""): f for f in registry.collect()}
+    router = Router(Fleet({}, {}), {}, {})
+    registry.register(Watched(router))
+    bounds = text_string_to_metric_families((await evidence_bounds(router)).decode())
+    families = {f.name + ("_total" if f.type == "counter" else ""): f for f in (*registry.collect(), *bounds)}
     page = (Path(__file__).parents[3] / "docs" / "telemetry.md").read_text()
     assert set(families) == set(re.findall(r"`(weighbridge_[a-z_0-9]+)`", page))
     for name, family in families.items():
