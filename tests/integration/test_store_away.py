@@ -153,6 +153,12 @@ def scorecard(run_id: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def test_what_the_store_cannot_hold_is_refused(gateway: Gateway) -> None:
+    for run_id in ("r" * 201, "nul\0"):
+        refused = gateway.http.post("/v1/scorecards", json={"scorecards": [scorecard(run_id)]})
+        assert refused.status_code == 400, refused.text
+
+
 def test_a_locked_sqlite_and_a_full_disk(serve: Serve, upstream: Upstream) -> None:
     gateway = serve({"routes": {"small": vllm_route(upstream.url)}})
     other = sqlite3.connect(gateway.state_dir / "weighbridge.sqlite3", timeout=LONG_S, isolation_level=None)
