@@ -1,6 +1,7 @@
 """What a run came to, for people; and its place in docs/chaos.md."""
 
 import datetime
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -32,7 +33,9 @@ def document(outcome: Outcome, command: str) -> None:
 
 def _origin(outcome: Outcome, command: str) -> str:
     now = datetime.datetime.now(datetime.UTC)
-    return f"{now:%Y-%m-%d %H:%M} UTC, `{command}`, commit {commit()}, {machine()}, {outcome.seconds:.0f} s."
+    load = os.getloadavg()[1]
+    where = f"commit {commit()}, {machine()}, load average {load:.0f}"
+    return f"{now:%Y-%m-%d %H:%M} UTC, `{command}`, {where}, {outcome.seconds:.0f} s."
 
 
 def _figures(outcome: Outcome) -> list[str]:

@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import logging
+import os
 import tempfile
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def main(seconds: int, hours: float | None, rate: float, streams: int, write: bo
         steady = asyncio.run(steadiness(Path(folder), min(600.0, load_s / 4), load_s, rate))
         idle = asyncio.run(idle_streams(Path(folder), streams))
     said = summary(steady, idle)
-    origin = f"{began:%Y-%m-%d %H:%M} UTC, `python -m tests.soak`, commit {commit()}, {machine()}."
+    origin = f"{began:%Y-%m-%d %H:%M} UTC, `python -m tests.soak`, commit {commit()}, {machine()}, load average"
+    origin += f" {os.getloadavg()[1]:.0f}."
     click.echo(f"{origin}\n\n{said}")
     if write:
         text = DOCUMENT.read_text()
