@@ -57,7 +57,7 @@ SHAPES = {
     "/v1/messages": ("error", "rate_limit_error", None),
 }
 PATHS = tuple(SHAPES)
-PATIENT_S = 2 * LONG_S
+PATIENT_S = 4 * LONG_S
 
 
 @pytest.fixture(scope="module")
