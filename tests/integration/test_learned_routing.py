@@ -13,8 +13,7 @@ from evaluator.learning.examples import read_examples
 from evaluator.learning.fitting import Settings, train
 from evaluator.replaying.prompt import question
 from evaluator.suites import load_suite
-from evaluator.suites.suite import Task
-from policies.features import Features, features
+from gateway.cli.policy_train import as_served
 from policies.learned_model import encode
 from tests.fixtures.gateway import WEIGHBRIDGE, Gateway, Serve
 from tests.fixtures.learnable import Recorded, learnable, recorded
@@ -85,7 +84,7 @@ def test_what_two_replays_taught_picks_a_route_by_the_prompt(serve: Serve, tmp_p
 
 
 @pytest.mark.timeout(600)
-def test_a_model_that_is_not_better_is_written_said_to_be_no_good_and_refused(
+def test_a_model_that_is_not_better_is_refused_and_training_again_gives_the_same_file(
     tmp_path: Path, torch_python: Path
 ) -> None:
     made = learnable(tmp_path, 100, told=False)
@@ -103,17 +102,5 @@ def test_a_model_that_is_not_better_is_written_said_to_be_no_good_and_refused(
         refused = weighbridge(*command, state_dir=tmp_path / "state")
         assert refused.returncode == 2
         assert "policies.auto.learned.model: it does not beat the static policy" in refused.stderr + refused.stdout
-
-
-@pytest.mark.timeout(600)
-def test_training_again_gives_the_same_file(tmp_path: Path, torch_python: Path) -> None:
-    made = learnable(tmp_path, 60)
     examples = read_examples([made.small, made.large], [load_suite(str(made.suite))])
-    settings = Settings(str(torch_python), 3, 2, None)
-    first, second = (encode(train(examples, seen, settings)) for _ in range(2))
-    assert first == second
-    assert json.loads(first)["manifest"]["seed"] == 3
-
-
-def seen(task: Task) -> Features:
-    return features(task.prompt, task.language)
+    assert encode(train(examples, as_served, Settings(str(torch_python), 0, 3, None))) == model.read_bytes()
