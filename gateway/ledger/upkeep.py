@@ -44,6 +44,9 @@ class Upkeep:
             except StoreError as error:
                 log.warning("the ledger's upkeep waits for the store", extra={"reason": str(error)})
                 pause = _AGAIN_AFTER_S
+            except Exception:
+                log.exception("the ledger's upkeep failed")  # and must not end for that
+                pause = _AGAIN_AFTER_S
             await asyncio.sleep(pause)
 
     async def look(self) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from gateway.store import marks
 from gateway.store.day_of import HOUR_S, day_of, hour_of
 from gateway.store.dialect import insert
+from gateway.store.fitting import clipper
 from gateway.store.schema import charges, gpu_hours, gpu_meters, requests
 from gateway.store.spend import Days
 
@@ -17,6 +18,8 @@ LONGEST_GAP_S = 24 * HOUR_S
 """For so long a gateway may be away, and its GPUs are still thought to be rented."""
 
 DIMENSIONS = ("day", "route", "model")
+
+_clipped = clipper(gpu_hours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ def meter(connection: Connection, rented: Rented, now: int, *, ending: bool = Fa
         return
     end = now if ending else now - now % HOUR_S
     if until < end:
-        rows = [_row(rented, *part) for part in _hours(until, end)]
+        rows = [_clipped(_row(rented, *part)) for part in _hours(until, end)]
         connection.execute(insert(connection, gpu_hours).on_conflict_do_nothing(), rows)
         _set_until(connection, rented.route, end)
 
@@ -108,7 +111,7 @@ def _row(rented: Rented, begins: int, ends: int) -> dict[str, Any]:
     seconds = ends - begins
     return {
         "route": rented.route,
-        "model": rented.model[:200],
+        "model": rented.model,
         "begins": begins,
         "ends": ends,
         "gpu_seconds": rented.gpus * seconds,
