@@ -135,11 +135,11 @@ def test_no_flight_is_shared_nor_waited_for(tenants: Tenants, server: Keeper) ->
         asked = [pool.submit(tenants.ask, tenants.acme)]
         server.wait_for(1)
         asked += [pool.submit(tenants.ask, tenants.other, gateway=gateway) for gateway in (tenants.one, tenants.two)]
-        server.wait_for(2)  # the other's two are one flight, whichever came first
+        server.wait_for(2)  # the other's two are one question, also where one comes late
         go.set()
         labels = [label(answer.result(LONG_S)) for answer in asked]
     assert labels[0] == "miss"
-    assert sorted(labels[1:]) == ["miss", "shared"]
+    assert labels[1:].count("miss") == 1
     assert len(server.received) == 2
 
 
