@@ -48,6 +48,8 @@ class Opened(msgspec.Struct, frozen=True, tag="open", tag_field="event"):
     key_id: str | None = None
     team: str | None = None
     customer: str | None = None
+    reserved_nanousd: int | None = None
+    """What the key's budgets have set aside for it; None where nothing limits the key."""
 
 
 class Settled(msgspec.Struct, frozen=True, tag="settle", tag_field="event"):

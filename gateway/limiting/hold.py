@@ -56,6 +56,11 @@ class Hold:
         self._end = end
         self._hard = any(account.has_hard_budget for account in accounts)
 
+    @property
+    def reserved_nanousd(self) -> int | None:
+        """The most that any account has set aside; None where it is not known whether one did."""
+        return max((int(reserved.partition(b":")[0]) for reserved in self.reserved), default=None)
+
     def settle(self, cost_nanousd: int, input_tokens: int, output_tokens: int, *, answered: bool) -> None:
         """``answered``: the length of the answer tells what to expect of the next."""
         output = output_tokens if answered else -1

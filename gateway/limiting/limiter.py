@@ -158,9 +158,11 @@ class Limiter:
             raise Problem(503, "limits_unavailable", message, retry_after=REST_AFTER_FAILURE_S)
 
     def _rest(self, error: BaseException) -> None:
-        log.warning("valkey failed; limits cannot be looked at", extra={"reason": type(error).__name__})
+        now = time.monotonic()
+        if now >= self._resting_until:  # once, however many wait for it
+            log.warning("valkey failed; limits cannot be looked at", extra={"reason": type(error).__name__})
         self._on_failure()
-        self._resting_until = time.monotonic() + REST_AFTER_FAILURE_S
+        self._resting_until = now + REST_AFTER_FAILURE_S
 
 
 def _meter(reply: Sequence[int]) -> Meter | None:

@@ -119,9 +119,9 @@ class Account:
         """Does nothing the second time."""
         if self._opened:
             return
-        opened = Opened(
-            self.id, time.time(), self._tenant, self._asked, self.policy, self.wire, self._session, *self._whose
-        )
+        reserved = self.hold.reserved_nanousd if self.hold is not None else None
+        whose = (self._session, *self._whose, reserved)
+        opened = Opened(self.id, time.time(), self._tenant, self._asked, self.policy, self.wire, *whose)
         try:
             self._spool.append(opened)
         except SpoolFull as full:

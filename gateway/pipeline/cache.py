@@ -230,6 +230,8 @@ class AnswerCache:
         self._full_until = time.monotonic() + FULL_FOR_S
 
     def _rest(self, error: BaseException) -> None:
-        log.warning("valkey failed; the cache is bypassed", extra={"reason": type(error).__name__})
+        now = time.monotonic()
+        if now >= self._resting_until:  # once, however many wait for it
+            log.warning("valkey failed; the cache is bypassed", extra={"reason": type(error).__name__})
         self._on_failure()
-        self._resting_until = time.monotonic() + REST_AFTER_FAILURE_S
+        self._resting_until = now + REST_AFTER_FAILURE_S

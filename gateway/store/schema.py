@@ -41,13 +41,14 @@ requests = Table(
     Column("model", String(200)),
     Column("saved_nanousd", BigInteger),
     Column("charged_nanousd", BigInteger),
+    Column("reserved_nanousd", BigInteger),
     Index("requests_settled_at", "settled_at"),
     Index("requests_open_by_spool", "spool", "outcome"),
     Index("requests_session", "session", "settled_at", sqlite_where=_HAS_SESSION, postgresql_where=_HAS_SESSION),
 )
 """One row a request. ``outcome`` is null until it is settled. ``ledger`` is the id of the gateway that recorded it,
 null in rows that are older than this column, all of one gateway. ``charged_nanousd`` is what of the cost is in
-``charges``.
+``charges``; ``reserved_nanousd`` what a limited key's budgets had set aside for it.
 """
 
 charges = Table(
