@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from backends.registry import BACKENDS, BackendLimits
-from gateway.api import anthropic_error, chat, completions, embeddings, messages, openai_error, responses
+from gateway.api import chat, completions, embeddings, messages, responses
 from gateway.api.control import ControlClient, control_api
+from gateway.api.exceptions import EXCEPTION_HANDLERS
 from gateway.api.gate import Gate, Keys
 from gateway.api.generation import Generation
 from gateway.api.health import health_api
@@ -43,7 +42,6 @@ from gateway.pipeline.cache import AnswerCache
 from gateway.pipeline.kept_answers import KeptAnswers
 from gateway.pipeline.pipeline import Pipeline
 from gateway.pipeline.turns import Turns
-from gateway.problem import Problem
 from gateway.processes.runtime import Runtime
 from gateway.routing.evidence import EvidenceFile
 from gateway.routing.router import Router
@@ -120,11 +118,7 @@ def create_app(
         redirect_slashes=False,  # it would go where the Host header says
         lifespan=partial(_lifespan, parts=parts, replaces=before is not None),
         middleware=[Middleware(gate), Middleware(NoWebSocket)],
-        exception_handlers={
-            Problem: _problem,
-            HTTPException: _http_exception,
-            RequestValidationError: _invalid_parameters,
-        },
+        exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.serving = False
     app.state.stop = parts.pipeline.stop
@@ -282,25 +276,3 @@ def _cache(config: Config, valkey: Valkey, metrics: Metrics) -> AnswerCache | No
         max_entry_bytes=config.cache.max_entry_bytes,
         on_failure=metrics.valkey_failed,
     )
-
-
-async def _problem(request: Request, problem: Exception) -> Response:
-    assert isinstance(problem, Problem)
-    shape = anthropic_error if "anthropic-version" in request.headers else openai_error
-    status, headers, body = shape.response(problem)
-    return Response(body, status, {name.decode(): value.decode() for name, value in headers})
-
-
-async def _http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    where = f"{request.method} {request.url.path[:200]}"
-    message = {404: f"there is no {where}", 405: f"{where}: this method is not allowed here"}
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    return await _problem(request, Problem(error.status_code, code, message.get(error.status_code, str(error.detail))))
-
-
-async def _invalid_parameters(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    name = str(first["loc"][-1])
-    return await _problem(request, Problem(400, "invalid_parameter", f"{name}: {first['msg']}", param=name))

@@ -21,7 +21,7 @@ from gateway.config.presets import PRESETS
 from gateway.routing.opening import prompt_of_text
 from gateway.routing.sticky import draw_of, place_of_session
 from policies.budget import supposed
-from policies.decide import decide
+from policies.compile import decide
 from policies.languages import canonical
 from policies.request import RequestTraits
 from policies.scorecard import Scorecard

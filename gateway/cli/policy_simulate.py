@@ -18,7 +18,7 @@ from gateway.config.config import Config
 from gateway.config.names import did_you_mean
 from gateway.routing.router import PINNED
 from gateway.routing.sticky import draw_of, place_of_session
-from policies.decide import compile_policy
+from policies.compile import compile_policy
 from policies.objectives import most_measured
 from policies.policy import Policy
 from policies.simulation import Past, at_revisions, simulate, solved

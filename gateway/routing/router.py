@@ -12,7 +12,8 @@ from gateway.problem import Problem
 from gateway.routing.opening import prompt_of
 from gateway.routing.request_language import language_of
 from gateway.routing.sticky import Sessions, draw_of, of_tenant, place_of, place_of_session
-from policies.decide import CompiledPolicy, Decision, compile_policy
+from policies.compile import compile_policy
+from policies.decide import CompiledPolicy, Decision
 from policies.hedge import Hedge
 from policies.latency import goes_by_live, live_verdicts
 from policies.live import LiveTimes

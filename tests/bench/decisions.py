@@ -21,8 +21,9 @@ from backends.route import Capability, Route
 from gateway.routing.opening import prompt_of
 from gateway.routing.request_language import language_of
 from gateway.routing.sticky import place_of
+from policies.compile import compile_policy
 from policies.costs import PricePer1k
-from policies.decide import CompiledPolicy, compile_policy
+from policies.decide import CompiledPolicy
 from policies.facts import LanguagesInclude
 from policies.kinds import Canary, Fallback, Shadow, Stick, Weighted
 from policies.languages import LANGUAGES, OF_REQUEST

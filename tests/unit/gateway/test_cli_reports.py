@@ -13,7 +13,7 @@ from backends.price import Price
 from backends.route import Revision, Route
 from gateway.cli import matrix, policy
 from gateway.cli.failure import ConfigFailure, Failure, MissingFailure
-from policies.decide import decide
+from policies.compile import decide
 from policies.policy import Policy
 from policies.request import RequestTraits
 from policies.requirements import PassAt1

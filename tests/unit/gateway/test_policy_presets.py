@@ -14,8 +14,8 @@ from gateway.cli import policy
 from gateway.cli.failure import ConfigFailure, Failure
 from gateway.config import Config, ConfigError, parse_config
 from gateway.config.presets import PRESETS
+from policies.compile import decide
 from policies.costs import CostPerMonth
-from policies.decide import decide
 from policies.request import RequestTraits
 from policies.snapshot import Snapshot
 from tests.fixtures.json_server import json_server

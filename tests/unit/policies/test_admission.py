@@ -6,7 +6,7 @@ import pytest
 from backends.price import Price
 from backends.route import Revision, Route
 from policies.admission import Admission, in_force, speaking
-from policies.decide import decide
+from policies.compile import decide
 from policies.policy import Policy
 from policies.request import RequestTraits
 from policies.requirements import PassAt1

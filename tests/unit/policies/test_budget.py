@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from backends.price import Price
 from backends.route import Route
 from policies.budget import UNBUDGETED, BudgetAtLeast, BudgetLeft, supposed
-from policies.decide import Decision, decide
+from policies.compile import decide
+from policies.decide import Decision
 from policies.policy import Policy, Unmeasured
 from policies.request import RequestTraits
 from policies.snapshot import Snapshot

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from backends.price import Price
 from backends.route import Route
 from policies.by_language import goes_by_language, in_language
+from policies.compile import compile_policy, decide
 from policies.costs import MeasuredCost
-from policies.decide import CompiledPolicy, compile_policy, decide
+from policies.decide import CompiledPolicy
 from policies.languages import LANGUAGES, OF_REQUEST
 from policies.latency import Latency
 from policies.policy import Policy

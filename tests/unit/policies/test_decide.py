@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from backends.price import Price
 from backends.route import Revision, Route
+from policies.compile import compile_policy, decide
 from policies.costs import CostPerMonth, MeasuredCost, PricePer1k
-from policies.decide import compile_policy, decide
 from policies.facts import HasCapabilities, OutputAtLeast, ResidencyIs
 from policies.latency import Latency
 from policies.policy import Measure, Policy

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from backends.price import Price
 from backends.route import Revision, Route
+from policies.compile import compile_policy, decide
 from policies.dealing import salt_of
-from policies.decide import compile_policy, decide
 from policies.facts import ResidencyIs
 from policies.kinds import Canary, Fallback, Shadow, Stick, Weighted
 from policies.policy import Policy

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from backends.price import Price
 from backends.route import Route
-from policies.decide import compile_policy
+from policies.compile import compile_policy
 from policies.languages import OF_REQUEST
 from policies.latency import Latency, goes_by_live, live_verdicts
 from policies.live import LEAST, LatencySource, LiveTimes, TimeName

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from backends.price import Price
 from backends.route import Capability, Residency, Revision, Route
-from policies.decide import Decision, compile_policy
+from policies.compile import compile_policy
+from policies.decide import Decision
 from policies.facts import ResidencyIs
 from policies.features import NUMBERS, Features, features
 from policies.learned import LearnedModel, Prompt

@@ -5,7 +5,7 @@ import pytest
 from backends.price import Price
 from backends.route import Revision, Route
 from backends.usage import Usage
-from policies.decide import compile_policy
+from policies.compile import compile_policy
 from policies.facts import ResidencyIs
 from policies.kinds import Stick, Weighted
 from policies.languages import OF_REQUEST

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from backends.price import Price
 from backends.route import Revision, Route
-from policies.decide import Decision, decide
+from policies.compile import decide
+from policies.decide import Decision
 from policies.kinds import Stick
 from policies.objectives import Figure
 from policies.policy import Objective, Policy
