@@ -10,7 +10,7 @@ from backends.price import Price
 
 Residency = Literal["self_hosted", "third_party"]
 UnsupportedTools = Literal["pass", "drop", "decline"]
-Capability = Literal["tools", "vision", "json_schema", "logprobs", "fill_in_the_middle"]
+Capability = Literal["tools", "vision", "json_schema", "logprobs", "fill_in_the_middle", "linked_media"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Addresses that a request carries: a model server would follow them from where it stands, inside the house.
 
-Fields by which servers let a request choose where they go are refused. So is media behind a URL, unless the
-configuration allows its host: an allowed host is trusted with redirects too. Media within the request is always taken.
+Fields by which servers let a request choose where they go are refused. So is media behind an address in the house,
+unless the configuration allows its host: an allowed host is trusted with redirects too. A provider outside may be given
+other links; a server of ours may not, unless its route says so. Media within the request is always taken.
 """
 
 import ipaddress
@@ -25,18 +26,19 @@ _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
 _ANY = "*"
 
 
-def check_addresses(fields: Mapping[str, msgspec.Raw], body: bytes, media_hosts: Sequence[str]) -> None:
-    """``body`` is what ``fields`` were read from. Raises ``Problem`` 400."""
+def check_addresses(fields: Mapping[str, msgspec.Raw], body: bytes, media_hosts: Sequence[str]) -> bool:
+    """Whether the request links to hosts that nobody has allowed. ``body`` is what ``fields`` were read from.
+
+    Raises ``Problem`` 400.
+    """
     for name in _CHOOSE_AN_ADDRESS:
         if name in fields:
             message = f"{name} is not taken here: the gateway's configuration says where a request goes"
             raise Problem(400, "address_in_request", message, param=name)
     if _MAY_LINK.search(body) is None:
-        return
-    for name in _SPOKEN_IN:
-        if name in fields:
-            for kind, url in _links(msgspec.json.decode(fields[name])):
-                _check(kind, url, media_hosts)
+        return False
+    spoken = [msgspec.json.decode(fields[name]) for name in _SPOKEN_IN if name in fields]
+    return True in {_goes_out(kind, url, media_hosts) for kind, url in _links(spoken)}
 
 
 def _links(spoken: Any) -> Iterator[tuple[str, str]]:
@@ -62,14 +64,18 @@ def _links_of(part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "source", source["url"]
 
 
-def _check(kind: str, url: str, media_hosts: Sequence[str]) -> None:
+def _goes_out(kind: str, url: str, media_hosts: Sequence[str]) -> bool:
+    """Whether somebody would have to go there, which nobody has allowed. Raises ``Problem`` 400."""
     if url[:5].lower() == "data:":
-        return
+        return False
     host = _host(url)
-    if host is None or not _allowed(host, media_hosts):
+    if host is not None and _allowed(host, media_hosts):
+        return False
+    if host is None or not _is_public(host):
         where = "this address" if host is None else f"{host[:100]!r}"
         message = f"{kind}: nothing is fetched from {where}; send the data itself, as a data: URL or base64"
         raise Problem(400, "address_not_allowed", f"{message}. `limits.media_hosts` allows hosts.", param=kind)
+    return True
 
 
 def _host(url: str) -> str | None:
@@ -81,11 +87,11 @@ def _host(url: str) -> str | None:
         host = parts.hostname
     except ValueError:
         return None
-    return host if parts.scheme in ("http", "https") and host and "@" not in parts.netloc else None
+    plain = parts.scheme in ("http", "https") and "@" not in parts.netloc
+    return host.rstrip(".") or None if plain and host else None
 
 
 def _allowed(host: str, media_hosts: Sequence[str]) -> bool:
-    host = host.rstrip(".")
     if host in media_hosts:
         return True
     if any(known.startswith("*.") and host.endswith(known[1:]) for known in media_hosts):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -123,13 +124,13 @@ def parse(wire: ClientWire, scope: Scope, body: bytes, media_hosts: Sequence[str
         if "model" not in fields:
             raise Problem(400, "missing_model", "the request names no 'model'", param="model")
         check_counts(fields)
-        check_addresses(fields, body, media_hosts)
-        return _asked(wire, scope, body, fields)
+        links = check_addresses(fields, body, media_hosts)
+        return _asked(wire, scope, body, fields, links=links)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "invalid_json", f"the request's body is not JSON of this endpoint: {error}") from error
 
 
-def _asked(wire: ClientWire, scope: Scope, body: bytes, fields: dict[str, msgspec.Raw]) -> Asked:
+def _asked(wire: ClientWire, scope: Scope, body: bytes, fields: dict[str, msgspec.Raw], *, links: bool) -> Asked:
     """Raises ``msgspec.DecodeError``, also for a number that no machine has room for; ``Problem`` 404."""
     model = msgspec.json.decode(fields["model"], type=str)
     stream = _is(fields, "stream", True)
@@ -142,6 +143,8 @@ def _asked(wire: ClientWire, scope: Scope, body: bytes, fields: dict[str, msgspe
     unkept = _is(fields, "background", True)  # a ticket for an answer, not the answer
     cache = _NO_STORE if unkept else CacheControl.parse(header(scope, b"cache-control"))
     traits = _traits(wire, scope, fields, body)
+    if links:
+        traits = replace(traits, needs=traits.needs | {"linked_media"})
     return Asked(new_request_id(), scope["weighbridge.tenant"], model, call, traits, cache, scope["weighbridge.key"])
 
 

@@ -10,7 +10,7 @@ from backends.claude.prices import known_models
 from backends.claude.wire import ADDRESS
 from backends.fim import TEMPLATES, FimTemplate, known_template
 from backends.price import Price, nano
-from backends.route import Revision, Route
+from backends.route import Capability, Revision, Route
 from gateway.config import build_kinds
 from gateway.config.budgeting import budget_at_least
 from gateway.config.config import Cache, Server, Telemetry
@@ -67,7 +67,7 @@ def route(name: str, section: RouteSection, directory: Path) -> Route:
         open_weights=section.open_weights,
         fine_tuning=section.fine_tuning,
         languages=frozenset(section.languages.only) if section.languages else None,
-        capabilities=_given(section.capabilities),
+        capabilities=_capabilities(section),
         revision=Revision(section.revision),
         tool_types=frozenset(section.tool_types),
         unsupported_tools=section.unsupported_tools,
@@ -139,6 +139,12 @@ def _price(section: PriceSection | None) -> Price:
     of_cache = (section.cached_input, section.cache_write, section.cache_write_1h)
     cached, write, write_1h = (None if usd is None else nano(usd) for usd in of_cache)
     return Price(nano(section.input or 0), nano(section.output or 0), cached, write, write_1h)
+
+
+def _capabilities(section: RouteSection) -> dict[Capability, bool]:
+    """A vLLM server would fetch what a request links to from inside the house: that is to be allowed."""
+    unless_said: dict[Capability, bool] = {"linked_media": False} if section.backend == "vllm" else {}
+    return {**unless_said, **_given(section.capabilities)}
 
 
 def _given(section: Section | None) -> dict[Any, Any]:

@@ -71,6 +71,7 @@ class CapabilitiesSection(Section):
     json_schema: bool | None = Field(default=None, examples=["true"])
     logprobs: bool | None = Field(default=None, examples=["true"])
     fill_in_the_middle: bool | None = Field(default=None, examples=["true"])
+    linked_media: bool | None = Field(default=None, examples=["true"])
 
 
 class FimSection(Section):

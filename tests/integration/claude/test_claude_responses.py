@@ -160,7 +160,10 @@ def test_a_stream_that_breaks_never_completes(gateway: Gateway, messages: Messag
         ({"input": [7]}, "`input`"),
         ({"tools": [7]}, "tools of type"),
         ({"tools": "all"}, "list"),
-        ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "http://a/b"}]}]}, "https://"),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "http://example.org/b"}]}]},
+            "https://",
+        ),
     ],
 )
 def test_what_claude_cannot_be_asked_is_declined(

@@ -264,8 +264,10 @@ def test_the_revision_is_what_the_provider_lists_and_what_translates(gateway: Ga
 
 
 def test_nothing_in_a_request_chooses_an_address_a_key_or_a_mock(gateway: Gateway, messages: MessagesServer) -> None:
+    for name in ("api_base", "base_url"):
+        assert gateway.http.post("/v1/chat/completions", json=_asked(gateway, **{name: "http://a"})).status_code == 400
     hostile = {
-        **dict.fromkeys(("api_base", "base_url", "proxy_url"), "http://127.0.0.1:9"),
+        "proxy_url": "http://127.0.0.1:9",
         "api_key": "sk-other",
         "extra_headers": {"x-api-key": "sk-other", "x-evil": "1"},
         "headers": {"x-evil": "1"},

@@ -47,7 +47,7 @@ REFUSED = [
     "http://2130706433/x.png",
     "http://0x7f.1/x.png",
     "http://10.0.0.1/x.png",
-    "https://evil.example/x.png",
+    "http://metadata.google.internal/x.png",
     "file:///etc/passwd",
     "FILE:/etc/passwd",
     "ftp://images.example.com/x.png",
@@ -57,11 +57,16 @@ REFUSED = [
     "http://images.example.com@127.0.0.1/x.png",
     "http://127.0.0.1\\@images.example.com/x.png",
     "http://127.0.0.1#@images.example.com/",
-    "http://images.example.com.evil.example/x.png",
-    "http://evilimages.example.com/x.png",
     " http://127.0.0.1/x.png",
     "http://127.0.0.1/\tx.png",
     "",
+]
+
+
+OUTSIDE = [
+    "https://evil.example/x.png",
+    "http://images.example.com.evil.example/x.png",
+    "http://evilimages.example.com/x.png",
 ]
 
 
@@ -82,6 +87,14 @@ def test_an_image_is_not_fetched_from_there(ask: Ask, upstream: Upstream, url: s
     answer = ask(messages=[{"role": "user", "content": [chat_part(url)]}])
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "address_not_allowed"), answer.text
     assert "data:" in answer.json()["error"]["message"]
+    assert upstream.received == []
+
+
+@pytest.mark.parametrize("url", OUTSIDE)
+def test_a_server_of_ours_goes_nowhere_unless_its_route_says_so(ask: Ask, upstream: Upstream, url: str) -> None:
+    answer = ask(messages=[{"role": "user", "content": [chat_part(url)]}])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unsupported_capability"), answer.text
+    assert "linked_media" in answer.json()["error"]["message"]
     assert upstream.received == []
 
 

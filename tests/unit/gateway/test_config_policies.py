@@ -48,9 +48,11 @@ def test_a_policy_says_which_times_count() -> None:
     assert found.requirements == (Latency("ttft_p99_ms", 1, source="worst"), Latency("total_p50_ms", 2, source="worst"))
 
 
-def test_a_routes_capabilities_are_what_is_declared_and_no_more() -> None:
+def test_a_routes_capabilities_are_what_is_declared_and_a_vllm_follows_no_links_unless_it_is_said() -> None:
     config = parse_config(ROUTE % PRICE, "c.yaml", {})
-    assert config.routes["r"].capabilities == {"tools": True, "vision": False}
+    assert config.routes["r"].capabilities == {"tools": True, "vision": False, "linked_media": False}
+    allowed = (ROUTE % PRICE).replace("vision: false", "vision: false, linked_media: true")
+    assert parse_config(allowed, "c.yaml", {}).routes["r"].capabilities["linked_media"]
 
 
 @pytest.mark.parametrize(
