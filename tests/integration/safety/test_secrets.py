@@ -123,4 +123,5 @@ def test_the_search_after_the_run_would_find_them(tmp_path: Path) -> None:
     assert list(search.found()) == []
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "store.db").write_bytes(b"\0\1" + PROMPT.encode() + b"\0canary-key-1234")
-    assert len(list(search.found())) == 2
+    search.heard("an error", b"a key: canary-key-1234")
+    assert len(list(search.found())) == 3
