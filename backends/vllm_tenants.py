@@ -11,8 +11,7 @@ from backends.tenant import Tenant
 
 _SALTED = frozenset(("chat", "completions", "responses", "messages", "embeddings"))
 """Wires on which vLLM takes ``cache_salt`` (0.32)."""
-_MAY_NAME_MEDIA = re.compile(rb'"uuid"|\\u00[2-7]')
-"""Also one that is written with escapes."""
+_ESCAPED = re.compile(rb"\\u00[2-7]")
 
 
 def understands_tenants(route: Route) -> bool:
@@ -38,10 +37,15 @@ def keep_apart(fields: dict[str, msgspec.Raw], call: Call, route: Route) -> None
     if call.wire in _SALTED:
         chosen = bytes(fields.get("cache_salt", b"null"))
         fields["cache_salt"] = _text(tenant.salt(b"" if chosen == b"null" else chosen))
-    if "messages" in fields and _MAY_NAME_MEDIA.search(fields["messages"]):
+    if "messages" in fields and _may_name_media(bytes(fields["messages"])):
         fields["messages"] = _with_own_media(fields["messages"], tenant)
     if call.wire == "responses":
         fields["request_id"] = _text(tenant.new_response_id())
+
+
+def _may_name_media(messages: bytes) -> bool:
+    """Also one that is written with escapes."""
+    return b'"uuid"' in messages or (b"\\u00" in messages and _ESCAPED.search(messages) is not None)
 
 
 def _with_own_media(messages: msgspec.Raw, tenant: Tenant) -> msgspec.Raw:

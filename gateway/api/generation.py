@@ -124,7 +124,7 @@ def parse(wire: ClientWire, scope: Scope, body: bytes, media_hosts: Sequence[str
         if "model" not in fields:
             raise Problem(400, "missing_model", "the request names no 'model'", param="model")
         check_counts(fields)
-        links = check_addresses(fields, body, media_hosts)
+        links = check_addresses(fields, media_hosts)
         return _asked(wire, scope, body, fields, links=links)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "invalid_json", f"the request's body is not JSON of this endpoint: {error}") from error
