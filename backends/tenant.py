@@ -14,6 +14,11 @@ class Tenant:
     """``key``: 32 bytes, the tenant's own and nobody else's to know."""
 
     key: bytes = field(repr=False)
+    plain_salt: str = field(init=False, repr=False)
+    """Where the client chooses none."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plain_salt", self.salt())
 
     def salt(self, chosen: bytes = b"") -> str:
         """What its prompts are hashed with. ``chosen``: by the client, who may divide its own cache further, and

@@ -36,7 +36,7 @@ def keep_apart(fields: dict[str, msgspec.Raw], call: Call, route: Route) -> None
         return
     if call.wire in _SALTED:
         chosen = bytes(fields.get("cache_salt", b"null"))
-        fields["cache_salt"] = _text(tenant.salt(b"" if chosen == b"null" else chosen))
+        fields["cache_salt"] = _text(tenant.plain_salt if chosen == b"null" else tenant.salt(chosen))
     if "messages" in fields and _may_name_media(bytes(fields["messages"])):
         fields["messages"] = _with_own_media(fields["messages"], tenant)
     if call.wire == "responses":

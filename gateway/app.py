@@ -167,7 +167,8 @@ def _parts(config: Config, runtime: Runtime, spool: Spool, metrics: Metrics, bef
         reply_s=config.cache.wait_s,
     )
     cache = _cache(config, valkey, metrics)
-    kept = KeptAnswers(cache, config.cache.across)
+    nobody_else = runtime.alone and config.cache.url is None  # who could be making the same answer
+    kept = KeptAnswers(cache, "none" if nobody_else else config.cache.across)
     shadows = _shadows(config, runtime, spool, observer, fleet)
     admission = _admission(config, runtime, valkey, metrics)
     return _Parts(

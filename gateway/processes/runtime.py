@@ -13,6 +13,8 @@ class Runtime:
 
     folder: Path
     state: Path
+    alone: bool = False
+    """The gateway has one worker only."""
 
     @property
     def spools(self) -> Path:

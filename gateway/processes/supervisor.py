@@ -83,7 +83,9 @@ async def supervise(config: Config, listener: socket.socket, workers: int, first
             evidence.write(runtime.evidence_file, runtime.bounds_file, Snapshot())  # there is none: no worker need wait
             keyring.write(runtime.keys_file, ())
         reloader = Reloader(config, runtime, listener.getsockname()[0], prepare)
-        order = Order(str(config.path), str(runtime.folder), str(runtime.state), config.server.grace_s)
+        order = Order(
+            str(config.path), str(runtime.folder), str(runtime.state), config.server.grace_s, alone=workers == 1
+        )
         hands = [first, *(WorkerProcess() for _ in range(workers - 1))]
         for hand in hands:
             hand.serve(order, listener)

@@ -41,7 +41,7 @@ def main() -> None:
 
 def _serve(order: Order, listener: socket.socket) -> None:
     logs.configure()
-    runtime = Runtime(Path(order.runtime), Path(order.state))
+    runtime = Runtime(Path(order.runtime), Path(order.state), order.alone)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(runtime.metrics)
     spool = Spool(runtime.spools, f"{os.getpid()}-{os.urandom(4).hex()}")
     asked_once = partial(int, os.getpid())  # the client asks at every count, for 2 us each

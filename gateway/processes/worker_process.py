@@ -21,6 +21,8 @@ class Order:
     runtime: str
     state: str
     grace_s: float
+    alone: bool = False
+    """There is no other worker."""
 
 
 class WorkerProcess:
