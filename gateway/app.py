@@ -91,6 +91,12 @@ class _Parts:
     keyring: Keyring | None
     seeded: Seeded | None
 
+    @property
+    def known(self) -> bool:
+        """Whether it is known what to serve to whom: evidence, keys, what of their budgets is spent."""
+        known = self.evidence.known and (self.keyring is None or self.keyring.known)
+        return known and (self.seeded is None or self.seeded.known) and self.fleet.started
+
 
 def create_app(
     config: Config,
@@ -133,11 +139,6 @@ def create_app(
         registry.register(Watched(parts.router))
         return registry
 
-    def ready() -> bool:
-        known = parts.evidence.known and (parts.keyring is None or parts.keyring.known)
-        known = known and (parts.seeded is None or parts.seeded.known)
-        return app.state.serving and known and parts.fleet.started
-
     turns = Turns(config.limits, metrics.waiting.inc)
     for wire in WIRES:
         endpoint = Generation(wire, parts.pipeline, parts.observer, config.limits, turns)
@@ -151,7 +152,9 @@ def create_app(
     app.include_router(watch_api(parts.router, parts.control, config.limits))
     if parts.keyring is not None:
         app.include_router(keys_api(parts.control, parts.keyring, parts.router, config.limits))
-    app.include_router(health_api(ready, all_metrics, partial(evidence_bounds, parts.router)))
+    app.include_router(
+        health_api(lambda: app.state.serving and parts.known, all_metrics, partial(evidence_bounds, parts.router))
+    )
     return app
 
 
